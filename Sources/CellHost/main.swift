@@ -1,0 +1,3 @@
+import ICLEngine
+
+print("cell host", TensorType.allCases.count)
