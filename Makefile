@@ -1,0 +1,61 @@
+# Two commands: `make` sets everything up and runs the tour; `make test` proves that it holds.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := tour
+
+BUILD := .build/release
+VENV  := .venv
+PY    := $(VENV)/bin/python
+export PATH := $(PATH):/opt/swift/usr/bin
+
+.PHONY: tour setup build kernelspec lab test test-swift test-kernel test-notebooks lint format bench clean
+
+## Set up, build, install the kernel into .venv, run the tour.
+tour: kernelspec
+	@$(PY) Scripts/notebooks.py run notebooks/00-tour.ipynb --output out
+	@echo
+	@echo "The executed tour:   out/00-tour.html   (open it in a browser; out/00-tour.ipynb is the notebook)"
+	@echo "To work with it:     make lab           (JupyterLab, kernel \"Swift (ICL)\")"
+
+## Debian packages and the Python environment. Costs nothing when all is there.
+setup:
+	@Scripts/setup packages
+	@Scripts/setup python notebook
+
+build: setup
+	@Scripts/build
+
+kernelspec: build
+	@$(BUILD)/icl-kernel install --prefix $(VENV)
+
+lab: kernelspec
+	$(VENV)/bin/jupyter lab --notebook-dir notebooks
+
+## Everything: Swift suites, the protocol from outside, notebooks from top to bottom, formatting.
+test: kernelspec
+	@Scripts/setup python test
+	@$(MAKE) --no-print-directory lint test-swift test-kernel test-notebooks
+
+lint:
+	@Scripts/check-format
+
+test-swift:
+	@Scripts/build --tests
+	swift test -c release --skip-build
+
+test-kernel:
+	$(PY) -m pytest -q Tests/ConformanceTests
+
+test-notebooks:
+	$(PY) Scripts/notebooks.py check notebooks
+
+## Format everything in place.
+format:
+	swift format -i -r Package.swift Sources Tests
+
+## Speed, side by side with the peers; never part of the tests.
+bench: kernelspec
+	$(PY) Benchmarks/kernel/bench.py
+
+clean:
+	rm -rf .build out
