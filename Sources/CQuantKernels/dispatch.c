@@ -1,0 +1,33 @@
+// Which kernels this machine can run.
+#include "internal.h"
+
+const cqk_kernels *cqk_kernels_for(cqk_isa isa) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+#endif
+  switch (isa) {
+    case CQK_REFERENCE:
+      return &cqk_reference_kernels;
+#if defined(__x86_64__)
+    case CQK_AVX2:
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &cqk_avx2_kernels : NULL;
+    case CQK_AVX512:
+      return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                     __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")
+                 ? &cqk_avx512_kernels
+                 : NULL;
+#endif
+    default:
+      return NULL;
+  }
+}
+
+void cqk_transpose_f32(const float *in, size_t ldin, float *out, size_t ldout, size_t rows, size_t columns) {
+  // Squares of 16 × 16 keep both sides within a few cache lines.
+  for (size_t r0 = 0; r0 < rows; r0 += 16)
+    for (size_t c0 = 0; c0 < columns; c0 += 16) {
+      size_t r1 = cqk_min(rows, r0 + 16), c1 = cqk_min(columns, c0 + 16);
+      for (size_t c = c0; c < c1; c++)
+        for (size_t r = r0; r < r1; r++) out[c * ldout + r] = in[r * ldin + c];
+    }
+}
