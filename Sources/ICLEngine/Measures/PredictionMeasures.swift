@@ -1,0 +1,72 @@
+extension Measures {
+  /// `softmax(logits)`, from double-precision exponentials with the largest logit taken away first.
+  /// - Returns: `[V]`, sums to 1 within rounding; all NaN when a logit is.
+  public static func probabilities(logits: [Float]) -> [Double] {
+    var top = -Double.infinity
+    for logit in logits where !(Double(logit) <= top) { top = Double(logit) }
+    let weights = logits.map { PortableMath.exp(Double($0) - top) }
+    var sum = 0.0
+    for weight in weights { sum += weight }
+    return weights.map { $0 / sum }
+  }
+
+  /// Kullback–Leibler divergence (1951): `Σ p ln(p / q)`, in nats.
+  /// - Parameters: two distributions over the same outcomes
+  /// - Returns: 0…∞; infinite where `q` rules out what `p` allows.
+  public static func klDivergence(_ p: [Double], _ q: [Double]) -> Double {
+    precondition(p.count == q.count, "distributions over the same outcomes")
+    var sum = 0.0
+    for i in p.indices where p[i] != 0 { sum += p[i] * (PortableMath.log(p[i]) - PortableMath.log(q[i])) }
+    return sum < 0 ? 0 : sum
+  }
+
+  /// Jensen–Shannon divergence (Lin 1991): the mean of KL from each to their average, in nats. Symmetric.
+  /// - Returns: 0…ln 2
+  public static func jensenShannon(_ p: [Double], _ q: [Double]) -> Double {
+    precondition(p.count == q.count, "distributions over the same outcomes")
+    let middle = p.indices.map { (p[$0] + q[$0]) / 2 }
+    return (klDivergence(p, middle) + klDivergence(q, middle)) / 2
+  }
+
+  /// Share of the `k` most probable tokens that two predictions have in common; equal logits rank by token id.
+  /// - Parameters: `a`, `b`: logits `[V]`; `k`: 1…V
+  /// - Returns: 0…1; NaN when a logit is.
+  public static func topKOverlap(_ a: [Float], _ b: [Float], k: Int) -> Double {
+    precondition(a.count == b.count && k >= 1 && k <= a.count, "k between 1 and the number of tokens")
+    guard !a.contains(where: \.isNaN), !b.contains(where: \.isNaN) else { return .nan }
+    func top(_ logits: [Float]) -> Set<Int> {
+      Set(logits.indices.sorted { (-logits[$0], $0) < (-logits[$1], $1) }.prefix(k))
+    }
+    return Double(top(a).intersection(top(b)).count) / Double(k)
+  }
+
+  /// Kendall's rank correlation, variant b (Kendall 1945), which allows ties:
+  /// `(concordant − discordant) / √((pairs − ties in a)(pairs − ties in b))`. O(n²).
+  /// - Returns: -1…1; NaN when one of them is constant or holds a NaN.
+  public static func kendallTau(_ a: [Double], _ b: [Double]) -> Double {
+    precondition(a.count == b.count, "two rankings of the same items")
+    guard !a.contains(where: \.isNaN), !b.contains(where: \.isNaN) else { return .nan }
+    var (difference, untiedA, untiedB) = (0, 0, 0)
+    for i in a.indices {
+      for j in a.indices.dropFirst(i + 1) {
+        let x = a[i] < a[j] ? 1 : (a[i] > a[j] ? -1 : 0)
+        let y = b[i] < b[j] ? 1 : (b[i] > b[j] ? -1 : 0)
+        difference += x * y
+        untiedA += x * x
+        untiedB += y * y
+      }
+    }
+    return ratio(Double(difference), Double(untiedA).squareRoot() * Double(untiedB).squareRoot())
+  }
+
+  /// Recall to fine-tuning predictions (Dai et al. 2022, eq. 12): of the queries that tuning corrected, the share
+  /// that demonstrations corrected too:
+  /// `#{zero-shot wrong ∧ tuned right ∧ ICL right} / #{zero-shot wrong ∧ tuned right}`.
+  /// - Parameters: for each query, whether the answer was right
+  /// - Returns: 0…1; NaN when tuning corrected nothing.
+  public static func rec2FTP(zeroShot: [Bool], tuned: [Bool], icl: [Bool]) -> Double {
+    precondition(zeroShot.count == tuned.count && zeroShot.count == icl.count, "answers to the same queries")
+    let corrected = zeroShot.indices.filter { !zeroShot[$0] && tuned[$0] }
+    return corrected.isEmpty ? .nan : Double(corrected.filter { icl[$0] }.count) / Double(corrected.count)
+  }
+}
