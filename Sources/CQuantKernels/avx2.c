@@ -142,9 +142,6 @@ TARGET static void gemm_nn_f32(
   }
 }
 
-const cqk_kernels cqk_avx2_kernels = {
-    .name = "avx2",
-    .gemm_nt_f32 = gemm_nt_f32,
-    .gemm_nn_f32 = gemm_nn_f32,
-};
+#include "pointwise.h"
+CQK_TABLE(avx2);
 #endif

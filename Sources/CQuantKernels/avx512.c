@@ -194,9 +194,6 @@ TARGET static void gemm_nn_f32(
   }
 }
 
-const cqk_kernels cqk_avx512_kernels = {
-    .name = "avx512",
-    .gemm_nt_f32 = gemm_nt_f32,
-    .gemm_nn_f32 = gemm_nn_f32,
-};
+#include "pointwise.h"
+CQK_TABLE(avx512);
 #endif

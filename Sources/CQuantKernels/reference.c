@@ -4,6 +4,8 @@
 
 #include "internal.h"
 
+#define TARGET
+
 static float dot(const float *x, const float *w, size_t k) {
   float lane[16] = {0};
   size_t i = 0;
@@ -41,8 +43,5 @@ static void gemm_nn_f32(
   }
 }
 
-const cqk_kernels cqk_reference_kernels = {
-    .name = "reference",
-    .gemm_nt_f32 = gemm_nt_f32,
-    .gemm_nn_f32 = gemm_nn_f32,
-};
+#include "pointwise.h"
+CQK_TABLE(reference);

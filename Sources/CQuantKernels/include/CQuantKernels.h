@@ -39,6 +39,37 @@ typedef struct CQK_SENDABLE cqk_kernels {
   void (*CQK_NONNULL gemm_nn_f32)(
       const float *CQK_NONNULL p, size_t ldp, const float *CQK_NONNULL v, size_t ldv, float *CQK_NONNULL y,
       size_t ldy, size_t t, size_t n, size_t e, size_t limit, size_t step);
+
+  // y = exp(x), to about one unit in the last place.
+  void (*CQK_NONNULL exp_f32)(const float *CQK_NONNULL x, float *CQK_NONNULL y, size_t n);
+  // y += x
+  void (*CQK_NONNULL add_f32)(const float *CQK_NONNULL x, float *CQK_NONNULL y, size_t n);
+  // y = fma(a, x, y)
+  void (*CQK_NONNULL axpy_f32)(float a, const float *CQK_NONNULL x, float *CQK_NONNULL y, size_t n);
+  // y = gate / (1 + exp(−gate)) · up. y may be gate or up.
+  void (*CQK_NONNULL silu_mul_f32)(
+      const float *CQK_NONNULL gate, const float *CQK_NONNULL up, float *CQK_NONNULL y, size_t n);
+  // y[t] = x[t] · (1 / √(mean(x[t]²) + epsilon)) · gain, rows of d.
+  void (*CQK_NONNULL rms_norm_f32)(
+      const float *CQK_NONNULL x, size_t ldx, const float *CQK_NONNULL gain, float *CQK_NONNULL y, size_t ldy,
+      size_t t, size_t d, float epsilon);
+  // In place: row t becomes softmax(scale · s[t, j]) over j < end = min(n, limit + t·step), of which only the last
+  // `window` count and the others become 0. What stands at end and beyond is left alone.
+  void (*CQK_NONNULL softmax_f32)(
+      float *CQK_NONNULL s, size_t lds, size_t t, size_t n, size_t limit, size_t step, size_t window, float scale);
+  // Turns pairs (2p, 2p+1) of each head by the angle of row t and pair p; cosine and sine are [t, rotated/2].
+  void (*CQK_NONNULL rope_f32)(
+      float *CQK_NONNULL x, size_t ldx, const float *CQK_NONNULL cosine, const float *CQK_NONNULL sine, size_t t,
+      size_t heads, size_t e, size_t rotated);
+
+  // Stored weights as floats, exactly as the formats define them. n is a multiple of the type's block.
+  void (*CQK_NONNULL dequantize_f16)(const void *CQK_NONNULL blocks, float *CQK_NONNULL y, size_t n);
+  void (*CQK_NONNULL dequantize_bf16)(const void *CQK_NONNULL blocks, float *CQK_NONNULL y, size_t n);
+  void (*CQK_NONNULL dequantize_q8_0)(const void *CQK_NONNULL blocks, float *CQK_NONNULL y, size_t n);
+  void (*CQK_NONNULL dequantize_q4_0)(const void *CQK_NONNULL blocks, float *CQK_NONNULL y, size_t n);
+  void (*CQK_NONNULL dequantize_q4_1)(const void *CQK_NONNULL blocks, float *CQK_NONNULL y, size_t n);
+  void (*CQK_NONNULL dequantize_q5_0)(const void *CQK_NONNULL blocks, float *CQK_NONNULL y, size_t n);
+  void (*CQK_NONNULL dequantize_q5_1)(const void *CQK_NONNULL blocks, float *CQK_NONNULL y, size_t n);
 } cqk_kernels;
 
 // The table of an instruction set, or NULL when this machine lacks it. The reference is always there.

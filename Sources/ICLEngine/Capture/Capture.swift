@@ -41,6 +41,43 @@ public struct CaptureRequest: Sendable, Equatable {
   }
 }
 
+extension CaptureRequest {
+  /// The chosen layers, 0 for the embeddings; throws for a layer that the model doesn't have.
+  func layerSet(layerCount: Int) throws(EngineError) -> Set<Int> {
+    switch layers {
+    case .all: return Set(0...layerCount)
+    case .last: return [layerCount]
+    case .some(let list):
+      for layer in list where !(0...layerCount).contains(layer) {
+        throw EngineError(
+          .invalidArgument, "the model has no such layer", at: "capture request",
+          expected: "0 (the embeddings) to \(layerCount)", found: "\(layer)")
+      }
+      return Set(list)
+    }
+  }
+
+  /// The chosen positions of a prompt, from 0, in the order of the request; throws for one outside it.
+  func positions(promptLength: Int, name: String) throws(EngineError) -> [Int] {
+    switch positions {
+    case .last: return [promptLength - 1]
+    case .all: return Array(0..<promptLength)
+    case .some(let list):
+      var result: [Int] = []
+      for position in list {
+        let place = position < 0 ? promptLength + position : position
+        guard (0..<promptLength).contains(place) else {
+          throw EngineError(
+            .invalidArgument, "the prompt has no such position", at: "capture request, \(name)",
+            expected: "\(-promptLength) to \(promptLength - 1)", found: "\(position)")
+        }
+        if !result.contains(place) { result.append(place) }
+      }
+      return result
+    }
+  }
+}
+
 /// The states of one prompt that a ``CaptureRequest`` asked for.
 public struct HiddenStates: Sendable {
   public struct Key: Hashable, Sendable {
@@ -66,6 +103,20 @@ public struct HiddenStates: Sendable {
 
   /// Residual stream after block `layer` (0: the embeddings), `[position, D]`; `nil` when not captured.
   public func residual(_ layer: Int) -> [[Float]]? { rows[Key(.residual, layer: layer)] }
-  /// After the final norm, `[position, D]`; kept under layer `L`.
+  /// After the final norm, `[position, D]`, kept under layer `L`; `nil` when not captured.
   public var final: [[Float]]? { rows.first { $0.key.point == .finalNorm }?.value }
+
+  /// Room for everything that a request asks of one prompt.
+  init(positions: [Int], points: Set<CapturePoint>, layers: Set<Int>, in c: ModelConfiguration) {
+    self.init(positions: positions, logits: Array(repeating: [], count: positions.count))
+    for point in points {
+      switch point {
+      case .finalNorm: rows[Key(point, layer: c.layerCount)] = Array(repeating: [], count: positions.count)
+      case .residual, .attentionOutput, .feedForwardOutput:
+        for layer in layers where point == .residual || layer > 0 {
+          rows[Key(point, layer: layer)] = Array(repeating: [], count: positions.count)
+        }
+      }
+    }
+  }
 }

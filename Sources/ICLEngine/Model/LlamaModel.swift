@@ -6,44 +6,68 @@ public final class LlamaModel: Sendable {
   /// The model's name, for reports.
   public let name: String
   /// The file it was read from, if any.
-  public let path: String?
+  public let file: GGUFFile?
+  package let rotary: RotaryTable
+  /// The threads that compute.
+  package let pool: ThreadPool
 
   /// A model made in memory.
   ///
-  /// - Throws: `invalidArgument` when a weight's shape does not fit the configuration.
-  public init(
-    configuration: ModelConfiguration, weights: LlamaWeights, tokenizer: any Tokenizer, name: String? = nil,
-    path: String? = nil
+  /// - Throws: `invalidArgument` when a weight's shape does not fit the configuration or the configuration itself makes
+  ///   no sense.
+  public convenience init(
+    configuration: ModelConfiguration, weights: LlamaWeights, tokenizer: any Tokenizer, name: String? = nil
   ) throws(EngineError) {
+    try self.init(
+      configuration: configuration, weights: weights, tokenizer: tokenizer, name: name, file: nil, pool: .shared)
+  }
+
+  package init(
+    configuration: ModelConfiguration, weights: LlamaWeights, tokenizer: any Tokenizer, name: String? = nil,
+    file: GGUFFile?, pool: ThreadPool
+  ) throws(EngineError) {
+    let place = file.map { "\($0.path)" } ?? name ?? configuration.name
+    try Kernels.check()
+    try configuration.check(at: place)
+    try weights.check(configuration, at: place)
     self.configuration = configuration
     self.weights = weights
     self.tokenizer = tokenizer
     self.name = name ?? configuration.name
-    self.path = path
+    self.file = file
+    self.pool = pool
+    rotary = RotaryTable(configuration)
   }
 
   /// Reads a GGUF file. The weights stay in the file, mapped into memory.
   public convenience init(contentsOf path: String) throws(EngineError) {
-    throw EngineError(.unsupported, "reading models is being built", at: path)
+    try self.init(contentsOf: path, pool: .shared)
   }
 
-  /// One pass over whole prompts, computed together; tokens that prompts share at their beginning are computed once.
-  ///
-  /// The result of each prompt has the same bits whatever else is in the batch and however many threads run.
-  /// - Parameters:
-  ///   - prompts: token ids, each prompt at least one and at most `contextLength` long
-  ///   - capture: which states are kept
-  ///   - adapter: a low-rank update applied on the fly
-  /// - Returns: one value per prompt, in order.
-  /// - Throws: `invalidArgument`, `contextOverflow`, `interrupted`
-  public func forward(
-    _ prompts: [[Int]], capture: CaptureRequest, adapter: LoRAAdapter? = nil
-  ) throws(EngineError) -> [HiddenStates] {
-    throw EngineError(.unsupported, "the forward pass is being built")
+  package convenience init(contentsOf path: String, pool: ThreadPool) throws(EngineError) {
+    let file = try GGUFFile(path: path)
+    let configuration = try ModelConfiguration(file)
+    let weights = try LlamaWeights(file, configuration)
+    let tokenizer = try GGUFTokenizer.read(file)
+    try self.init(
+      configuration: configuration, weights: weights, tokenizer: tokenizer, name: configuration.name, file: file,
+      pool: pool)
   }
 
-  /// Where the model came from. Hashes the file on first use.
+  /// The same model computed by other threads: for tests and benchmarks of the number of threads.
+  package func with(_ pool: ThreadPool) throws(EngineError) -> LlamaModel {
+    try LlamaModel(
+      configuration: configuration, weights: weights, tokenizer: tokenizer, name: name, file: file, pool: pool)
+  }
+
+  /// Where the model came from. The first call hashes the file.
   public var provenance: ModelProvenance {
-    ModelProvenance(name: name, path: path, sha256: nil, quantization: "", parameterCount: 0)
+    let matrices = weights.matrices
+    var counts: [TensorType: Int] = [:]
+    for matrix in matrices { counts[matrix.type, default: 0] += 1 }
+    let summary = counts.sorted { ($0.value, $0.key.name) > ($1.value, $1.key.name) }
+      .map { "\($0.key.name) ×\($0.value)" }.joined(separator: ", ")
+    return ModelProvenance(
+      name: name, path: file?.path, sha256: file?.sha256, quantization: summary, parameterCount: weights.parameterCount)
   }
 }

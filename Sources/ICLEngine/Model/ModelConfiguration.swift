@@ -64,7 +64,11 @@ public enum RoPEScaling: Sendable, Equatable, Codable {
   case linear(factor: Float)
   /// Llama 3's frequency-dependent scaling.
   case llama3(factor: Float, lowFrequencyFactor: Float, highFrequencyFactor: Float, originalContext: Int)
+  /// Each pair's frequency divided by its own factor, `[ropeDimension / 2]`: how GGUF files of Llama 3.1 and later
+  /// keep ``llama3(factor:lowFrequencyFactor:highFrequencyFactor:originalContext:)``, already worked out.
+  case factors([Float])
   /// YaRN (Peng et al. 2023, arXiv 2309.00071).
+  /// `attentionFactor` multiplies cosine and sine.
   case yarn(
     factor: Float, attentionFactor: Float, betaFast: Float, betaSlow: Float, originalContext: Int)
 }

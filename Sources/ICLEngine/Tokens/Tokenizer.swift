@@ -11,13 +11,29 @@ public protocol Tokenizer: Sendable {
   ///   - parseSpecial: read the text of special tokens (`</s>`) as those tokens rather than as characters.
   func encode(_ text: String, addSpecial: Bool, parseSpecial: Bool) -> [Int]
 
-  /// The inverse of ``encode(_:addSpecial:parseSpecial:)``; bytes that are not UTF-8 become U+FFFD.
-  func decode(_ ids: [Int]) -> String
+  /// The UTF-8 bytes that the ids stand for: the inverse of ``encode(_:addSpecial:parseSpecial:)``. A BOS at the
+  /// beginning and an EOS at the end stand for nothing; ids outside the vocabulary too.
+  func bytes(_ ids: [Int]) -> [UInt8]
 
-  /// The vocabulary's own text of a token, such as `▁the` or `<0x0A>`.
+  /// The vocabulary's own text of a token, such as `▁the` or `<0x0A>`; empty for an id outside the vocabulary.
   func piece(_ id: Int) -> String
 }
 
 extension Tokenizer {
   public func encode(_ text: String) -> [Int] { encode(text, addSpecial: true, parseSpecial: false) }
+
+  /// The text that the ids stand for; bytes that are not UTF-8 become U+FFFD.
+  public func decode(_ ids: [Int]) -> String { String(decoding: bytes(ids), as: UTF8.self) }
+}
+
+/// What a token of a vocabulary is for, with GGUF's ids as raw values.
+public enum TokenKind: Int, Sendable, Equatable {
+  case normal = 1
+  case unknown = 2
+  case control = 3
+  /// Found in text before anything else is.
+  case userDefined = 4
+  case unused = 5
+  /// One byte, written `<0x0A>`.
+  case byte = 6
 }

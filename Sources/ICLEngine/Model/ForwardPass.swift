@@ -1,0 +1,124 @@
+/// One ragged batch of token runs on its way through all blocks.
+///
+/// Symbols: `R` rows of the batch, then as in ``ModelConfiguration``.
+struct ForwardPass {
+  let model: LlamaModel
+  let adapter: LoRAAdapter?
+  let pool: ThreadPool
+
+  /// What a pass is asked to report: called with each captured point as soon as it is there.
+  typealias Observer = (_ point: CapturePoint, _ layer: Int, _ states: FloatMatrix) -> Void
+
+  /// Computes all rows of `runs`, in order; fills their segments' keys and values.
+  /// - Parameter observe: sees `[R, D]` states; it copies what it wants to keep.
+  /// - Returns: the residual stream after the last block, `[R, D]`.
+  func callAsFunction(_ runs: [TokenRun], observe: Observer) throws(EngineError) -> FloatMatrix {
+    let c = model.configuration
+    let tokens = runs.flatMap(\.tokens)
+    let count = tokens.count
+    let positions = runs.flatMap { run in run.tokens.indices.map { run.start + $0 } }
+    let table = Kernels.table
+
+    let x = FloatMatrix(rows: count, columns: c.hiddenSize)
+    for (row, token) in tokens.enumerated() {
+      model.weights.tokenEmbedding.dequantize(token..<token + 1, into: x.pointer(row: row))
+    }
+    observe(.residual, 0, x)
+
+    let pairs = c.ropeDimension / 2
+    let cosine = FloatMatrix(rows: count, columns: pairs)
+    let sine = FloatMatrix(rows: count, columns: pairs)
+    model.rotary.fill(positions, cosine: cosine, sine: sine)
+
+    let normed = FloatMatrix(rows: count, columns: c.hiddenSize)
+    let q = FloatMatrix(rows: count, columns: c.queryWidth)
+    let k = FloatMatrix(rows: count, columns: c.keyValueWidth)
+    let v = FloatMatrix(rows: count, columns: c.keyValueWidth)
+    let attended = FloatMatrix(rows: count, columns: c.queryWidth)
+    let gate = FloatMatrix(rows: count, columns: c.feedForwardSize)
+    let up = FloatMatrix(rows: count, columns: c.feedForwardSize)
+    let branch = FloatMatrix(rows: count, columns: c.hiddenSize)
+    let attention = Attention(
+      headCount: c.headCount, keyValueHeadCount: c.keyValueHeadCount, headDimension: c.headDimension,
+      window: c.slidingWindow, pool: pool)
+
+    for layer in 0..<c.layerCount {
+      try Interruption.check()
+      let block = model.weights.blocks[layer]
+      norm(x, block.attentionNorm, into: normed)
+      project(.q, layer, normed, into: q)
+      project(.k, layer, normed, into: k)
+      project(.v, layer, normed, into: v)
+      table.rope_f32(
+        q.pointer(), q.columns, cosine.pointer(), sine.pointer(), count, c.headCount, c.headDimension, c.ropeDimension)
+      table.rope_f32(
+        k.pointer(), k.columns, cosine.pointer(), sine.pointer(), count, c.keyValueHeadCount, c.headDimension,
+        c.ropeDimension)
+      attention(store(runs, layer, k, v), queries: q, output: attended)
+      project(.o, layer, attended, into: branch)
+      observe(.attentionOutput, layer + 1, branch)
+      table.add_f32(branch.pointer(), x.pointer(), count * c.hiddenSize)
+
+      norm(x, block.feedForwardNorm, into: normed)
+      project(.gate, layer, normed, into: gate)
+      project(.up, layer, normed, into: up)
+      pool.split(count * c.feedForwardSize, grain: 1024, worth: count * c.feedForwardSize * 16) { range in
+        let at = range.lowerBound
+        table.silu_mul_f32(gate.pointer() + at, up.pointer() + at, gate.pointer() + at, range.count)
+      }
+      project(.down, layer, gate, into: branch)
+      observe(.feedForwardOutput, layer + 1, branch)
+      table.add_f32(branch.pointer(), x.pointer(), count * c.hiddenSize)
+      observe(.residual, layer + 1, x)
+    }
+    for run in runs { run.segment.count = max(run.segment.count, run.offset + run.tokens.count) }
+    return x
+  }
+
+  /// `y = x · Wᵀ + bias + scale · (x · Aᵀ) · Bᵀ` with what of these the block and the adapter have.
+  private func project(_ projection: Projection, _ layer: Int, _ x: FloatMatrix, into y: FloatMatrix) {
+    let block = model.weights.blocks[layer]
+    guard let weight = block.projections[projection] else { preconditionFailure("the model's init checks this") }
+    Products.multiply(x, weight, into: y, rows: x.rows, pool: pool)
+    let table = Kernels.table
+    if let bias = block.biases[projection] {
+      for row in 0..<x.rows { table.add_f32(bias, y.pointer(row: row), bias.count) }
+    }
+    guard let adapter, let pair = adapter.blocks[layer][projection] else { return }
+    let reduced = FloatMatrix(rows: x.rows, columns: adapter.rank)
+    table.gemm_nt_f32(
+      x.pointer(), x.columns, pair.a, x.columns, reduced.pointer(), adapter.rank, x.rows, adapter.rank, x.columns, 0)
+    let scaled = FloatMatrix(rows: x.rows, columns: adapter.rank)
+    table.axpy_f32(adapter.scale, reduced.pointer(), scaled.pointer(), x.rows * adapter.rank)
+    table.gemm_nt_f32(
+      scaled.pointer(), adapter.rank, pair.b, adapter.rank, y.pointer(), y.columns, x.rows, y.columns, adapter.rank, 1)
+  }
+
+  private func norm(_ x: FloatMatrix, _ gain: [Float], into y: FloatMatrix) {
+    Kernels.table.rms_norm_f32(
+      x.pointer(), x.columns, gain, y.pointer(), y.columns, x.rows, x.columns, model.configuration.normEpsilon)
+  }
+
+  /// Puts the new keys and values into the runs' segments and describes each run to ``Attention``.
+  private func store(_ runs: [TokenRun], _ layer: Int, _ k: FloatMatrix, _ v: FloatMatrix) -> [Attention.Query] {
+    var row = 0
+    var queries: [Attention.Query] = []
+    for run in runs {
+      let rows = row..<row + run.tokens.count
+      run.segment.keys[layer].copyRows(rows, of: k, to: run.offset)
+      run.segment.values[layer].copyRows(rows, of: v, to: run.offset)
+      var parts = run.path.map { link in
+        Attention.Part(
+          keys: link.segment.keys[layer], values: link.segment.values[layer], start: link.segment.start,
+          count: link.count)
+      }
+      parts.append(
+        Attention.Part(
+          keys: run.segment.keys[layer], values: run.segment.values[layer], start: run.segment.start,
+          count: run.offset + run.tokens.count))
+      queries.append(Attention.Query(row: row, count: run.tokens.count, position: run.start, parts: parts))
+      row = rows.upperBound
+    }
+    return queries
+  }
+}

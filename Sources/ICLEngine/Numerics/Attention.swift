@@ -1,0 +1,107 @@
+/// Causal grouped-query attention over chains of key/value segments.
+///
+/// Queries are taken in tiles, so memory is linear in the context. A query's sums run over positions in ascending
+/// order whatever the segments' borders: `softmax` and the weighted sum don't know where one ends.
+struct Attention {
+  let headCount: Int
+  let keyValueHeadCount: Int
+  let headDimension: Int
+  let window: Int?
+  let pool: ThreadPool
+
+  /// Keys and values of the positions `start ..< start + count`, rows `0..<count` of both matrices.
+  struct Part {
+    let keys: FloatMatrix
+    let values: FloatMatrix
+    let start: Int
+    let count: Int
+  }
+
+  /// Consecutive queries of one sequence: rows `row ..< row + count` of the query matrix, the first at `position`.
+  /// `parts` cover all positions from 0 to the last query's own.
+  struct Query {
+    let row: Int
+    let count: Int
+    let position: Int
+    let parts: [Part]
+  }
+
+  /// - Parameters:
+  ///   - queries: `[rows, H·E]`, rotated
+  ///   - output: `[rows, H·E]`, overwritten
+  func callAsFunction(_ runs: [Query], queries: FloatMatrix, output: FloatMatrix) {
+    // One unit of work: a tile of queries of one run, for one head.
+    var units: [(run: Int, first: Int, count: Int, head: Int)] = []
+    var costs: [Int] = [0]
+    for (index, run) in runs.enumerated() {
+      for first in stride(from: 0, to: run.count, by: Self.tile) {
+        let count = min(Self.tile, run.count - first)
+        for head in 0..<headCount {
+          units.append((index, first, count, head))
+          costs.append(costs[costs.count - 1] + count * (run.position + first + count))
+        }
+      }
+    }
+    let total = costs[costs.count - 1]
+    let work: (Range<Int>) -> Void = { range in
+      let context = range.map { i in runs[units[i].run].position + units[i].first + units[i].count }.max() ?? 0
+      let scores = FloatMatrix(rows: Self.tile, columns: context)
+      for i in range {
+        let unit = units[i]
+        attend(runs[unit.run], unit.first, unit.count, unit.head, queries, output, scores)
+      }
+    }
+    if pool.threadCount == 1 || total * headDimension * 2 < 400_000 { return work(0..<units.count) }
+    let parts = pool.threadCount
+    pool.run { part in
+      // Contiguous shares of about equal cost.
+      let lower = costs.partitioningIndex { $0 >= total * part / parts }
+      let upper = part == parts - 1 ? units.count : costs.partitioningIndex { $0 >= total * (part + 1) / parts }
+      if lower < upper { work(lower..<upper) }
+    }
+  }
+
+  private func attend(
+    _ run: Query, _ first: Int, _ count: Int, _ head: Int, _ queries: FloatMatrix, _ output: FloatMatrix,
+    _ scores: FloatMatrix
+  ) {
+    let table = Kernels.table
+    let position = run.position + first
+    let end = position + count
+    let e = headDimension
+    let keyColumn = head / (headCount / keyValueHeadCount) * e
+    let q = queries.pointer(row: run.row + first, column: head * e)
+    let out = output.pointer(row: run.row + first, column: head * e)
+    let ld = scores.columns
+    for part in run.parts where part.start < end {
+      let n = min(part.count, end - part.start)
+      table.gemm_nt_f32(
+        q, queries.columns, part.keys.pointer(column: keyColumn), part.keys.columns, scores.pointer(column: part.start),
+        ld, count, n, e, 0)
+    }
+    table.softmax_f32(
+      scores.pointer(), ld, count, end, position + 1, 1, window ?? end, 1 / Float(e).squareRoot())
+    for row in 0..<count { (out + row * output.columns).update(repeating: 0, count: e) }
+    for part in run.parts where part.start < end {
+      let n = min(part.count, end - part.start)
+      // Query t sees this part's rows below position + t + 1 - start.
+      table.gemm_nn_f32(
+        scores.pointer(column: part.start), ld, part.values.pointer(column: keyColumn), part.values.columns, out,
+        output.columns, count, n, e, position + 1 - part.start, 1)
+    }
+  }
+
+  private static let tile = 32
+}
+
+extension Array {
+  /// The first index whose element satisfies `belongs`, which is false for a prefix and true for the rest.
+  func partitioningIndex(where belongs: (Element) -> Bool) -> Int {
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      if belongs(self[middle]) { high = middle } else { low = middle + 1 }
+    }
+    return low
+  }
+}
