@@ -111,7 +111,8 @@ public struct PromptTemplate: Sendable, Equatable, CustomStringConvertible {
         literal = ""
         segments.append(.field(open))
         name = nil
-      case ("{", _?), ("\n", _?): throw fail("a template has a placeholder that is not closed")
+      case ("{", _?): throw fail("a template has a placeholder that is not closed")
+      case (_, _?) where character.isNewline: throw fail("a template has a placeholder that is not closed")
       case (_, nil): literal.append(character)
       case (_, _?): name?.append(character)
       }

@@ -1,0 +1,129 @@
+import Foundation
+
+/// What a comparison found. In a notebook it shows as tables and a plot; ``plot(_:)`` gives the pictures one by one,
+/// ``reproduce`` the text with which to get the same numbers again.
+public struct Comparison: Sendable, Equatable, Codable {
+  public let task: String
+  /// The task's meaningful label words.
+  public let labels: [String]
+  public let spec: ComparisonSpec
+  /// `L`
+  public let layerCount: Int
+  public let repetitions: [Repetition]
+  public let projection: StateProjection?
+  /// Whether the run was interrupted, so that there are fewer repetitions than were asked for.
+  public let isPartial: Bool
+  /// What a reader must know beside the numbers.
+  public let notes: [String]
+  public let provenance: ExperimentProvenance
+
+  /// A place in the model at which states were read.
+  public enum Layer: Sendable, Equatable {
+    /// After the embedding (0) or block `i` (1…L).
+    case block(Int)
+    /// After the last block, before the final norm: where headline figures are taken.
+    case last
+    case finalNorm
+  }
+
+  private func index(_ layer: Layer) -> Int {
+    switch layer {
+    case .block(let i): i
+    case .last: layerCount
+    case .finalNorm: layerCount + 1
+    }
+  }
+
+  private func summary(_ values: [[Double]], _ layer: Layer) -> Statistics.Summary? {
+    let place = index(layer)
+    let column = values.compactMap { $0.indices.contains(place) ? $0[place] : nil }
+    return column.isEmpty ? nil : Statistics.Summary(column, seed: spec.seed)
+  }
+
+  /// Cosine of last-token states of two conditions, over repetitions of the mean over queries. `nil` when the layer
+  /// does not exist.
+  public func similarity(_ a: Condition, _ b: Condition, at layer: Layer = .last) -> Statistics.Summary? {
+    summary(repetitions.compactMap { $0.similarity[ConditionPair(a, b)] }, layer)
+  }
+
+  /// A baseline's similarity; for `untrainedWeights` of the pair, else of the baseline itself. `nil` when it was
+  /// left out.
+  public func baseline(
+    _ baseline: Baseline, for pair: ConditionPair = ConditionPair(.icl, .it), at layer: Layer = .last
+  ) -> Statistics.Summary? {
+    summary(
+      baseline == .untrainedWeights
+        ? repetitions.compactMap { $0.untrained[pair] } : repetitions.compactMap { $0.baselines[baseline] }, layer)
+  }
+
+  /// Cosine of the updates by ICL and by IT from the anchor.
+  public func updateCosine(at layer: Layer = .last) -> Statistics.Summary? {
+    summary(repetitions.map(\.updateCosine), layer)
+  }
+
+  /// Share of right answers over repetitions.
+  public func accuracy(_ condition: Condition) -> Statistics.Summary {
+    Statistics.Summary(repetitions.map { $0.accuracy(condition) }, seed: spec.seed)
+  }
+
+  /// p of a paired permutation test over repetitions: accuracy under two conditions.
+  public func accuracyDifference(_ a: Condition, _ b: Condition) -> Double {
+    var generator = SeededGenerator(seed: spec.seed, stream: "permutation")
+    return Statistics.pairedPermutationTest(
+      repetitions.map { $0.accuracy(a) }, repetitions.map { $0.accuracy(b) }, using: &generator)
+  }
+
+  /// p of a paired permutation test over repetitions: similarity of two pairs of conditions at a layer.
+  public func similarityDifference(_ a: ConditionPair, _ b: ConditionPair, at layer: Layer = .last) -> Double {
+    let place = index(layer)
+    func values(_ pair: ConditionPair) -> [Double] {
+      repetitions.map { ($0.similarity[pair] ?? []).dropFirst(place).first ?? .nan }
+    }
+    var generator = SeededGenerator(seed: spec.seed, stream: "permutation")
+    return Statistics.pairedPermutationTest(values(a), values(b), using: &generator)
+  }
+
+  /// Everything as JSON; numbers that are not defined are the string `"NaN"`.
+  public func json() throws(EngineError) -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+    do {
+      return String(decoding: try encoder.encode(self), as: UTF8.self)
+    } catch {
+      throw EngineError(.unsupported, "the result cannot be written as JSON", underlying: error)
+    }
+  }
+
+  /// Reads what ``json()`` wrote.
+  public init(json: String) throws(EngineError) {
+    let decoder = JSONDecoder()
+    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+      positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+    do {
+      self = try decoder.decode(Self.self, from: Data(json.utf8))
+    } catch {
+      throw EngineError(
+        .malformedFile, "this is not a comparison's JSON",
+        expected: "what `json()` or `icl-kernel compare --json` wrote",
+        underlying: error)
+    }
+  }
+
+  /// Memberwise.
+  package init(
+    task: String, labels: [String], spec: ComparisonSpec, layerCount: Int, repetitions: [Repetition],
+    projection: StateProjection?, isPartial: Bool, notes: [String], provenance: ExperimentProvenance
+  ) {
+    self.task = task
+    self.labels = labels
+    self.spec = spec
+    self.layerCount = layerCount
+    self.repetitions = repetitions
+    self.projection = projection
+    self.isPartial = isPartial
+    self.notes = notes
+    self.provenance = provenance
+  }
+}

@@ -1,0 +1,242 @@
+import NotebookDisplay
+
+/// Runs a comparison: in each repetition the same queries under the four conditions, and the baselines.
+package struct ComparisonRun: Sendable {
+  package let model: any ExperimentModel
+  package let task: ClassificationTask
+  package let spec: ComparisonSpec
+
+  /// Repetitions in which the untrained model is run: its similarities hardly vary, and it has to be tuned too.
+  static let untrainedRepetitions = 2
+
+  package init(model: any ExperimentModel, task: ClassificationTask, spec: ComparisonSpec) {
+    self.model = model
+    self.task = task
+    self.spec = spec
+  }
+
+  /// - Throws: `invalidArgument`, `contextOverflow`; `interrupted` when the stop came before one repetition was whole.
+  ///   Otherwise an interruption gives the result of the repetitions that were finished, which says so.
+  package func result() throws(EngineError) -> Comparison {
+    try spec.validate(for: task)
+    let queries = try Draw.queries(of: task, spec)
+    let draws = try (0..<spec.repetitions).map { repetition throws(EngineError) in
+      try Draw(of: task, spec, queries: queries, repetition: repetition)
+    }
+    var notes: [String] = []
+    var twin: (any ExperimentModel)?
+    if spec.baselines.contains(.untrainedWeights) {
+      twin = try model.untrainedTwin(seed: spec.seed)
+      if twin == nil {
+        notes.append("The untrained model of the same shape was left out: it would need too much memory.")
+      }
+    }
+    let progress = ProgressLine(
+      "comparing \(task.name)",
+      total: (spec.repetitions + (twin == nil ? 0 : min(Self.untrainedRepetitions, spec.repetitions)))
+        * (spec.tuning.steps + 10), unit: "steps")
+    var repetitions: [Repetition] = []
+    var projection: StateProjection?
+    var isPartial = false
+    let prompts = PromptDigest()
+    do throws(EngineError) {
+      for (index, draw) in draws.enumerated() {
+        progress.note("repetition \(index + 1) of \(spec.repetitions)")
+        let (repetition, states) = try run(
+          draw, index: index, queries: queries, untrained: index < Self.untrainedRepetitions ? twin : nil,
+          progress: progress, prompts: prompts)
+        if index == 0 { projection = StateProjection(states) }
+        repetitions.append(repetition)
+      }
+    } catch {
+      progress.finish(
+        "comparing \(task.name): stopped after \(repetitions.count) of \(spec.repetitions) repetitions")
+      guard error.code == .interrupted, !repetitions.isEmpty else { throw error }
+      isPartial = true
+    }
+    if !isPartial {
+      progress.finish("compared \(task.name): \(repetitions.count) repetitions of \(queries.count) queries")
+    }
+    return Comparison(
+      task: task.name, labels: task.labels, spec: spec, layerCount: model.configuration.layerCount,
+      repetitions: repetitions, projection: projection, isPartial: isPartial, notes: notes,
+      provenance: ExperimentProvenance(model: model, prompts: prompts.hexadecimal, values: repetitions))
+  }
+
+  /// The states of all queries under one condition.
+  private struct Pass {
+    /// `[layer][query][D]`, layers as in ``Repetition``.
+    var states: [[[Float]]]
+    /// `[query][V]`, after the last token.
+    var logits: [[Float]]
+  }
+
+  private func run(
+    _ draw: Draw, index: Int, queries: [Draw.Example], untrained: (any ExperimentModel)?, progress: ProgressLine,
+    prompts: PromptDigest
+  ) throws(EngineError) -> (Repetition, [Condition: [[Float]]]) {
+    let builder = PromptBuilder(
+      task: task, tokenizer: model.tokenizer, labelWords: draw.labelWords, instruction: spec.instruction)
+    let seed = spec.seed &+ UInt64(index)
+    let (passes, answers, losses) = try conditions(
+      model, builder, draw, queries, seed: seed, scoring: true, progress: progress, prompts: prompts)
+    var repetition = Repetition(
+      labelWords: draw.labelWords, similarity: Self.similarities(passes), updateCosine: [], baselines: [:],
+      untrained: [:], divergence: [:], cka: [:], answers: answers, tuningLoss: losses)
+    if let anchor = passes[.anchor], let icl = passes[.icl], let it = passes[.it] {
+      repetition.updateCosine = anchor.states.indices.map { layer in
+        Statistics.mean(
+          queries.indices.map {
+            Measures.updateCosine(icl.states[layer][$0], it.states[layer][$0], from: anchor.states[layer][$0])
+          })
+      }
+      repetition.baselines = try baselines(
+        beside: icl, builder, draw, queries, index: index, progress: progress, prompts: prompts)
+    }
+    let last = model.configuration.layerCount
+    for pair in ConditionPair.all {
+      guard let a = passes[pair.first], let b = passes[pair.second] else { continue }
+      repetition.cka[pair] = Measures.linearCKA(a.states[last], b.states[last], debiased: true)
+      repetition.divergence[pair] = Statistics.mean(
+        zip(a.logits, b.logits).map {
+          Measures.jensenShannon(Measures.probabilities(logits: $0), Measures.probabilities(logits: $1))
+        })
+    }
+    if let untrained {
+      progress.note("repetition \(index + 1) of \(spec.repetitions), untrained weights")
+      let (passes, _, _) = try conditions(
+        untrained, builder, draw, queries, seed: seed, scoring: false, progress: progress, prompts: nil)
+      repetition.untrained = Self.similarities(passes)
+    }
+    return (repetition, passes.mapValues { $0.states[last] })
+  }
+
+  private func conditions(
+    _ model: any ExperimentModel, _ builder: PromptBuilder, _ draw: Draw, _ queries: [Draw.Example], seed: UInt64,
+    scoring: Bool, progress: ProgressLine, prompts: PromptDigest?
+  ) throws(EngineError) -> (passes: [Condition: Pass], answers: [Condition: [Bool]], losses: [Float]) {
+    var passes: [Condition: Pass] = [:]
+    var answers: [Condition: [Bool]] = [:]
+    func pass(_ condition: Condition, _ adapter: LoRAAdapter?) throws(EngineError) {
+      let texts = queries.map {
+        builder.prompt($0, after: condition.showsDemonstrations ? draw.demonstrations : [])
+      }
+      let tokens = texts.map(builder.tokens)
+      prompts?.add(tokens)
+      let pass = try states(model, tokens, adapter)
+      passes[condition] = pass
+      if scoring {
+        let labels = try LabelScoring(builder, prompts: texts, tokens: tokens)
+          .predictions(logits: pass.logits, model: model, adapter: adapter)
+        answers[condition] = zip(labels, queries).map { $0 == $1.label }
+      }
+      progress.advance()
+    }
+    try pass(.anchor, nil)
+    try pass(.icl, nil)
+    var losses: [Float] = []
+    let adapter = try model.tuned(
+      on: draw.demonstrations.map(builder.tuningSequence), spec.tuning, seed: seed
+    ) { loss in
+      losses.append(loss)
+      progress.advance()
+    }
+    try pass(.it, adapter)
+    try pass(.both, adapter)
+    progress.advance(by: scoring ? 2 : 6)
+    return (passes, answers, losses.count > 1 ? [losses[0], losses[losses.count - 1]] : losses)
+  }
+
+  private func baselines(
+    beside icl: Pass, _ builder: PromptBuilder, _ draw: Draw, _ queries: [Draw.Example], index: Int,
+    progress: ProgressLine, prompts: PromptDigest
+  ) throws(EngineError) -> [Baseline: [Double]] {
+    var result: [Baseline: [Double]] = [:]
+    func against(_ demonstrations: [Draw.Example]) throws(EngineError) -> [Double] {
+      let tokens = queries.map { builder.tokens(builder.prompt($0, after: demonstrations)) }
+      prompts.add(tokens)
+      let other = try states(model, tokens, nil)
+      progress.advance(by: 2)
+      return Self.similarity(icl, other)
+    }
+    let layers = icl.states.indices
+    if spec.baselines.contains(.otherOrder) {
+      result[.otherOrder] =
+        draw.demonstrations.count > 1 ? try against(draw.reordered) : layers.map { _ in .nan }
+    }
+    if spec.baselines.contains(.otherDemonstrations) { result[.otherDemonstrations] = try against(draw.others) }
+    if spec.baselines.contains(.otherQuery) {
+      result[.otherQuery] = layers.map { layer in
+        let rows = icl.states[layer]
+        guard rows.count > 1 else { return .nan }
+        return Statistics.mean(rows.indices.map { Measures.cosine(rows[$0], rows[($0 + 1) % rows.count]) })
+      }
+    }
+    if spec.baselines.contains(.randomVectors) {
+      var generator = SeededGenerator(seed: spec.seed, stream: "random vectors \(index)")
+      let width = model.configuration.hiddenSize
+      result[.randomVectors] = layers.map { _ in
+        Statistics.mean(
+          queries.map { _ in Measures.cosine(generator.normals(width), generator.normals(width)) })
+      }
+    }
+    return result
+  }
+
+  private func states(
+    _ model: any ExperimentModel, _ tokens: [[Int]], _ adapter: LoRAAdapter?
+  ) throws(EngineError) -> Pass {
+    try Interruption.check()
+    let all = try model.forward(
+      tokens, capture: CaptureRequest(points: [.residual, .finalNorm], layers: .all, positions: .last, logits: true),
+      adapter: adapter)
+    let layerCount = model.configuration.layerCount
+    var states = [[[Float]]](repeating: [], count: layerCount + 2)
+    var logits: [[Float]] = []
+    for one in all {
+      for layer in 0...layerCount + 1 {
+        let rows = layer <= layerCount ? one.residual(layer) : one.final
+        guard let row = rows?.last else {
+          throw EngineError(.unsupported, "the model did not capture layer \(layer)", at: model.provenance.name)
+        }
+        states[layer].append(row)
+      }
+      guard let row = one.logits.last else {
+        throw EngineError(.unsupported, "the model gave no logits", at: model.provenance.name)
+      }
+      logits.append(row)
+    }
+    return Pass(states: states, logits: logits)
+  }
+
+  private static func similarity(_ a: Pass, _ b: Pass) -> [Double] {
+    a.states.indices.map { layer in
+      Statistics.mean(zip(a.states[layer], b.states[layer]).map { Measures.cosine($0, $1) })
+    }
+  }
+
+  private static func similarities(_ passes: [Condition: Pass]) -> [ConditionPair: [Double]] {
+    var result: [ConditionPair: [Double]] = [:]
+    for pair in ConditionPair.all {
+      if let a = passes[pair.first], let b = passes[pair.second] { result[pair] = similarity(a, b) }
+    }
+    return result
+  }
+}
+
+extension SeededGenerator {
+  /// Independent standard normal values (Marsaglia's polar method), with bits that don't depend on the machine.
+  package mutating func normals(_ count: Int) -> [Float] {
+    var result: [Float] = []
+    result.reserveCapacity(count + 1)
+    while result.count < count {
+      let (x, y) = (2 * uniform() - 1, 2 * uniform() - 1)
+      let square = x * x + y * y
+      guard square > 0, square < 1 else { continue }
+      let scale = (-2 * PortableMath.log(square) / square).squareRoot()
+      result.append(Float(x * scale))
+      result.append(Float(y * scale))
+    }
+    return Array(result.prefix(count))
+  }
+}

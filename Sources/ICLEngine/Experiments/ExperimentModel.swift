@@ -1,0 +1,23 @@
+/// What an experiment needs of a model. ``Engine``'s model is one; tests have small ones of their own.
+package protocol ExperimentModel: Sendable {
+  var configuration: ModelConfiguration { get }
+  var tokenizer: any Tokenizer { get }
+  var provenance: ModelProvenance { get }
+
+  /// As ``LlamaModel/forward(_:capture:adapter:)``.
+  func forward(
+    _ prompts: [[Int]], capture: CaptureRequest, adapter: LoRAAdapter?
+  ) throws(EngineError) -> [HiddenStates]
+
+  /// Tunes an adapter on token sequences.
+  /// - Parameters:
+  ///   - examples: token ids with the weight of each token in the loss
+  ///   - onStep: called after each optimizer step with its loss
+  func tuned(
+    on examples: [(tokens: [Int], lossWeights: [Float])], _ settings: TuningSettings, seed: UInt64,
+    onStep: (Float) -> Void
+  ) throws(EngineError) -> LoRAAdapter
+
+  /// A model of the same shape and tokenizer whose weights were never trained; `nil` when it would not fit in memory.
+  func untrainedTwin(seed: UInt64) throws(EngineError) -> (any ExperimentModel)?
+}

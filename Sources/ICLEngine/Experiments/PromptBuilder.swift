@@ -1,0 +1,58 @@
+/// Writes the prompts of a task and turns them into tokens: the whole prompt at once, because tokenizers merge
+/// across the borders of its parts.
+package struct PromptBuilder: Sendable {
+  package let task: ClassificationTask
+  package let tokenizer: any Tokenizer
+  /// The words in force, one per class.
+  package let labelWords: [String]
+  /// What stands before everything else, separator included.
+  package let opening: String
+
+  package init(
+    task: ClassificationTask, tokenizer: any Tokenizer, labelWords: [String], instruction: Int?
+  ) {
+    self.task = task
+    self.tokenizer = tokenizer
+    self.labelWords = labelWords
+    if let instruction, task.instructions.indices.contains(instruction) {
+      let list =
+        labelWords.dropLast().joined(separator: ", ") + " or " + (labelWords.last ?? "")
+      opening = task.instructions[instruction].replacing("{labels}", with: list) + task.instructionSeparator
+    } else {
+      opening = ""
+    }
+  }
+
+  /// Instruction, demonstrations, and the query up to its label.
+  package func prompt(_ query: ClassificationTask.Example, after demonstrations: [ClassificationTask.Example] = [])
+    -> String
+  {
+    opening
+      + demonstrations.map { task.template.demonstration($0.fields, label: labelWords[$0.label]) }.joined()
+      + task.template.query(query.fields)
+  }
+
+  /// Tokens of a whole prompt; an end-of-sequence token that the model's rules add is taken off again, since the
+  /// prompt goes on.
+  package func tokens(_ text: String) -> [Int] {
+    var ids = tokenizer.encode(text)
+    if let end = tokenizer.endToken, ids.count > 1, ids.last == end { ids.removeLast() }
+    return ids
+  }
+
+  /// A prompt with an answer: all tokens, and where the answer's own begin (after what they share with the prompt's
+  /// tokens: a tokenizer may merge the prompt's last characters with the answer's first).
+  package func answered(_ prompt: String, label: Int) -> (tokens: [Int], answerStart: Int) {
+    let alone = tokens(prompt)
+    let whole = tokens(prompt + task.template.answer(labelWords[label]))
+    let shared = zip(alone, whole).prefix { $0 == $1 }.count
+    return (whole, shared)
+  }
+
+  /// A demonstration as a zero-shot prompt with its answer, as the IT condition is tuned on: the answer and what
+  /// follows it in the template, if anything, are in the text; only the answer's tokens count in the loss.
+  package func tuningSequence(_ example: ClassificationTask.Example) -> (tokens: [Int], lossWeights: [Float]) {
+    let (whole, start) = answered(prompt(example), label: example.label)
+    return (whole, whole.indices.map { $0 >= start ? 1 : 0 })
+  }
+}

@@ -1,0 +1,82 @@
+/// What one repetition of a comparison measured. Lists "by layer" have one value for the embeddings (0), one after
+/// each block (1…L), and one after the final norm; each is a mean over the queries.
+public struct Repetition: Sendable, Equatable, Codable {
+  /// One word per class.
+  public var labelWords: [String]
+  /// Cosine of last-token states by layer.
+  public var similarity: [ConditionPair: [Double]]
+  /// ``Measures/updateCosine(_:_:from:)`` of ICL and IT from the anchor, by layer.
+  public var updateCosine: [Double]
+  /// Cosine by layer of each baseline that is one similarity.
+  public var baselines: [Baseline: [Double]]
+  /// Cosine by layer in the untrained model; empty when it was not run.
+  public var untrained: [ConditionPair: [Double]]
+  /// Jensen–Shannon divergence of next-token predictions, nats.
+  public var divergence: [ConditionPair: Double]
+  /// Debiased linear CKA of the last block's states over the queries.
+  public var cka: [ConditionPair: Double]
+  /// For each query whether the answer was right, in the order of the queries.
+  public var answers: [Condition: [Bool]]
+  /// Loss on the demonstrations after the first and after the last step of tuning.
+  public var tuningLoss: [Float]
+
+  /// Memberwise.
+  package init(
+    labelWords: [String], similarity: [ConditionPair: [Double]], updateCosine: [Double] = [],
+    baselines: [Baseline: [Double]] = [:], untrained: [ConditionPair: [Double]] = [:],
+    divergence: [ConditionPair: Double] = [:], cka: [ConditionPair: Double] = [:], answers: [Condition: [Bool]],
+    tuningLoss: [Float] = []
+  ) {
+    self.labelWords = labelWords
+    self.similarity = similarity
+    self.updateCosine = updateCosine
+    self.baselines = baselines
+    self.untrained = untrained
+    self.divergence = divergence
+    self.cka = cka
+    self.answers = answers
+    self.tuningLoss = tuningLoss
+  }
+
+  /// Share of right answers.
+  public func accuracy(_ condition: Condition) -> Double {
+    let all = answers[condition] ?? []
+    return all.isEmpty ? .nan : Double(all.count { $0 }) / Double(all.count)
+  }
+
+  /// ``Measures/rec2FTP(zeroShot:tuned:icl:)`` of this repetition's answers.
+  public var rec2FTP: Double {
+    Measures.rec2FTP(zeroShot: answers[.anchor] ?? [], tuned: answers[.it] ?? [], icl: answers[.icl] ?? [])
+  }
+
+  /// Every number of the repetition in a fixed order, for a fingerprint.
+  package var allValues: [Double] {
+    var values: [Double] = []
+    for pair in ConditionPair.all {
+      values += similarity[pair] ?? []
+      values += untrained[pair] ?? []
+      values += [divergence[pair], cka[pair]].compactMap(\.self)
+    }
+    values += updateCosine
+    for baseline in Baseline.allCases { values += baselines[baseline] ?? [] }
+    for condition in Condition.allCases { values += (answers[condition] ?? []).map { $0 ? 1 : 0 } }
+    return values + tuningLoss.map(Double.init)
+  }
+}
+
+extension ConditionPair: CodingKeyRepresentable {
+  private struct Key: CodingKey {
+    let stringValue: String
+    var intValue: Int? { nil }
+    init(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
+  }
+
+  public var codingKey: any CodingKey { Key(stringValue: "\(first.rawValue) ~ \(second.rawValue)") }
+
+  public init?(codingKey: some CodingKey) {
+    let parts = codingKey.stringValue.split(separator: " ~ ").compactMap { Condition(rawValue: String($0)) }
+    guard parts.count == 2 else { return nil }
+    self.init(parts[0], parts[1])
+  }
+}

@@ -1,0 +1,54 @@
+public import NotebookDisplay
+
+extension Comparison: RichDisplayable {
+  /// HTML: two tables and the plot by layer; Markdown and plain text: the tables.
+  public var mimeBundle: MIMEBundle {
+    MIMEBundle(data: ["text/html": html, "text/markdown": markdown, "text/plain": plainText])
+  }
+
+  /// What must be said beside the numbers.
+  private var remarks: [String] {
+    (isPartial ? ["Interrupted: these are the repetitions that were finished."] : []) + notes
+  }
+
+  public var html: String {
+    func paragraph(_ text: String, small: Bool = false) -> String {
+      "<p style=\"margin:6px 0\(small ? ";font-size:smaller;opacity:0.8" : "")\">\(text.markupEscaped)</p>\n"
+    }
+    return "<div>\n" + paragraph(heading) + similarityTable.html + "\n" + accuracyTable.html + "\n"
+      + "<div style=\"margin:8px 0\">\n" + plot(.layers).source + "\n</div>\n"
+      + remarks.map { paragraph($0) }.joined() + paragraph(origin, small: true) + "</div>"
+  }
+
+  public var markdown: String {
+    ([heading.markdownEscaped, similarityTable.markdown, accuracyTable.markdown]
+      + (remarks + [origin]).map(\.markdownEscaped)).joined(separator: "\n\n")
+  }
+
+  public var plainText: String {
+    ([heading, similarityTable.plainText, accuracyTable.plainText] + remarks + [origin]).joined(separator: "\n\n")
+  }
+
+  /// A whole page that needs nothing beside it: tables, every picture, all choices.
+  public var page: String {
+    """
+    <!doctype html>
+    <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+    <title>\(heading.markupEscaped)</title>
+    <style>
+    :root { color-scheme: light dark }
+    body { font: 15px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem }
+    th, td { border-bottom: 1px solid #8886 } pre { white-space: pre-wrap; overflow-wrap: anywhere }
+    </style></head><body>
+    <h1>ICL and instruction tuning compared</h1>
+    \(html)
+    \(plot(.heatmap).source)
+    \(plot(.projection).source)
+    <h2>By layer</h2>
+    \(layerTable.html)
+    <h2>The same numbers again</h2>
+    <pre>\(reproduce.markupEscaped)</pre>
+    </body></html>
+    """
+  }
+}

@@ -1,0 +1,92 @@
+public import NotebookDisplay
+
+extension Comparison {
+  /// Similarity of last-token states after the last block: the six pairs, and what they must be seen beside.
+  public var similarityTable: Table {
+    var rows = ConditionPair.all.map { pair in
+      row(pair.description, similarity(pair.first, pair.second), baseline(.untrainedWeights, for: pair))
+    }
+    rows.append(row("ICL – IT, of the updates from the anchor", updateCosine(), nil))
+    for kind in Baseline.similarities where spec.baselines.contains(kind) {
+      rows.append(row(kind.title, baseline(kind), nil))
+    }
+    return Table(
+      ["states compared", "cosine", "95 % interval", "SD", "untrained weights"], rows,
+      alignment: [.leading, .trailing, .trailing, .trailing, .trailing],
+      caption: "Similarity of the query's last token after block \(layerCount)")
+  }
+
+  private func row(_ name: String, _ value: Statistics.Summary?, _ untrained: Statistics.Summary?) -> [String] {
+    [
+      name, value.map { ReportNumber.fixed($0.mean, 2) } ?? "—",
+      value.map { ReportNumber.interval($0.interval) } ?? "—",
+      value.map { $0.count < 2 ? "—" : ReportNumber.fixed($0.standardDeviation, 2) } ?? "—",
+      untrained.map { ReportNumber.fixed($0.mean, 2) } ?? "",
+    ]
+  }
+
+  /// Task accuracy under each condition.
+  public var accuracyTable: Table {
+    let rows = Condition.allCases.map { condition in
+      let value = accuracy(condition)
+      return [
+        condition.rawValue, ReportNumber.percent(value.mean),
+        "\(ReportNumber.percent(value.interval.lower)) … \(ReportNumber.percent(value.interval.upper))",
+        condition == .anchor ? "" : ReportNumber.p(accuracyDifference(.anchor, condition)),
+      ]
+    }
+    return Table(
+      ["condition", "accuracy", "95 % interval", "p, differs from anchor"], rows,
+      alignment: [.leading, .trailing, .trailing, .trailing],
+      caption: "Right answers, of \(labels.count) labels (chance: \(ReportNumber.percent(1 / Double(labels.count))))")
+  }
+
+  /// Cosine by layer: one row per layer, one column per pair.
+  public var layerTable: Table {
+    let places = Array(0...layerCount + 1)
+    return Table(
+      ["layer"] + ConditionPair.all.map(\.description) + (hasNoiseFloor ? ["noise floor"] : []),
+      places.map { place in
+        let layer: Layer = place > layerCount ? .finalNorm : .block(place)
+        return [layerName(place)]
+          + ConditionPair.all.map { pair in
+            similarity(pair.first, pair.second, at: layer).map { ReportNumber.fixed($0.mean, 3) } ?? "—"
+          }
+          + (hasNoiseFloor ? [baseline(.otherOrder, at: layer).map { ReportNumber.fixed($0.mean, 3) } ?? "—"] : [])
+      }, alignment: [.leading] + Array(repeating: .trailing, count: ConditionPair.all.count + 1),
+      caption: "Cosine of last-token states by layer")
+  }
+
+  var hasNoiseFloor: Bool { spec.baselines.contains(.otherOrder) && spec.demonstrations > 1 }
+
+  func layerName(_ place: Int) -> String {
+    place == 0 ? "embedding" : (place > layerCount ? "final norm" : "block \(place)")
+  }
+
+  /// One sentence: what was compared.
+  public var heading: String {
+    let words =
+      switch spec.labelWords {
+      case .meaningful: "the task's own label words"
+      case .arbitrary: "label words without a meaning in the task"
+      case .swapped: "swapped label words"
+      case .custom(let words): "label words " + words.joined(separator: ", ")
+      }
+    let queryCount = repetitions.first?.answers[.anchor]?.count ?? spec.queries
+    let count =
+      isPartial
+      ? "\(repetitions.count) of \(spec.repetitions) repetitions (interrupted)"
+      : "\(repetitions.count) repetition\(repetitions.count == 1 ? "" : "s")"
+    return "\(task): \(spec.demonstrations) demonstration\(spec.demonstrations == 1 ? "" : "s"), "
+      + "\(queryCount) quer\(queryCount == 1 ? "y" : "ies"), \(count), \(words)"
+      + (spec.wrongLabelShare > 0 ? ", \(ReportNumber.percent(spec.wrongLabelShare)) of the labels wrong" : "")
+  }
+
+  /// One sentence: on what model, with which seed, and the fingerprint of all numbers.
+  public var origin: String {
+    let model = provenance.model
+    let hash = model.sha256.map { ", SHA-256 \($0.prefix(12))…" } ?? ""
+    return "\(model.name) (\(model.parameterCount) parameters, \(model.quantization)\(hash)); seed \(spec.seed); "
+      + "engine \(provenance.engineVersion); all numbers together have the fingerprint \(provenance.fingerprint.prefix(16))"
+  }
+}

@@ -1,0 +1,143 @@
+import Foundation
+import ICLEngine
+import Testing
+
+@Suite struct `The report of a comparison` {
+  /// Two repetitions with round numbers.
+  static func result(task: String = "weather", repetitions count: Int = 2) -> Comparison {
+    let repetitions = (0..<count).map { (index: Int) -> Repetition in
+      let shift = Double(index) * 0.1
+      var similarity: [ConditionPair: [Double]] = [:]
+      var untrained: [ConditionPair: [Double]] = [:]
+      for (place, pair) in ConditionPair.all.enumerated() {
+        let end = 0.75 - Double(place) * 0.1
+        similarity[pair] = [1, 0.9, end + shift, end]
+        untrained[pair] = [1, 1, 0.5, 0.5]
+      }
+      var baselines: [Baseline: [Double]] = [:]
+      for kind in Baseline.similarities { baselines[kind] = [1, 0.9, 0.875, 0.5] }
+      return Repetition(
+        labelWords: ["dax", "zib"], similarity: similarity, updateCosine: [.nan, 0.5, 0.625, 0.5],
+        baselines: baselines, untrained: untrained, divergence: [:], cka: [:],
+        answers: [
+          .anchor: [true, false, false, true], .icl: [true, true, true, true], .it: [true, true, false, true],
+          .both: [false, false, false, true],
+        ], tuningLoss: [2, 0.5])
+    }
+    return Comparison(
+      task: task, labels: ["fair", "foul"],
+      spec: ComparisonSpec(demonstrations: 4, queries: 4, repetitions: count, seed: 7), layerCount: 2,
+      repetitions: repetitions,
+      projection: StateProjection([.anchor: [[1, 0], [2, 0]], .icl: [[-1, 0.5], [-2, 0]]]), isPartial: false,
+      notes: [],
+      provenance: ExperimentProvenance(
+        model: ModelProvenance(
+          name: "m.gguf", path: "/models/m.gguf", sha256: String(repeating: "ab", count: 32),
+          quantization: "Q8_0 ×9", parameterCount: 1000), tokenizer: "t", promptsSHA256: "p", fingerprint: "f0",
+        engineVersion: "0.1.0"))
+  }
+
+  @Test func `the table of similarities reads so`() {
+    #expect(
+      Self.result().similarityTable.plainText == """
+        Similarity of the query's last token after block 2
+        states compared                           cosine  95 % interval    SD  untrained weights
+        ────────────────────────────────────────────────────────────────────────────────────────
+        ICL – IT                                    0.80    0.75 … 0.85  0.07               0.50
+        anchor – ICL                                0.70    0.65 … 0.75  0.07               0.50
+        anchor – IT                                 0.60    0.55 … 0.65  0.07               0.50
+        anchor – IT+ICL                             0.50    0.45 … 0.55  0.07               0.50
+        ICL – IT+ICL                                0.40    0.35 … 0.45  0.07               0.50
+        IT – IT+ICL                                 0.30    0.25 … 0.35  0.07               0.50
+        ICL – IT, of the updates from the anchor    0.63    0.63 … 0.63  0.00
+        ICL – ICL, other order (noise floor)        0.88    0.88 … 0.88  0.00
+        ICL – ICL, other demonstrations             0.88    0.88 … 0.88  0.00
+        ICL – ICL of another query                  0.88    0.88 … 0.88  0.00
+        two random vectors                          0.88    0.88 … 0.88  0.00
+        """)
+  }
+
+  @Test func `the table of accuracies reads so`() {
+    #expect(
+      Self.result().accuracyTable.plainText == """
+        Right answers, of 2 labels (chance: 50.0 %)
+        condition  accuracy      95 % interval  p, differs from anchor
+        ──────────────────────────────────────────────────────────────
+        anchor       50.0 %    50.0 % … 50.0 %
+        ICL         100.0 %  100.0 % … 100.0 %                   0.500
+        IT           75.0 %    75.0 % … 75.0 %                   0.500
+        IT+ICL       25.0 %    25.0 % … 25.0 %                   0.500
+        """)
+  }
+
+  @Test func `has html, markdown and plain text, and the html is whole`() {
+    let bundle = Self.result().mimeBundle
+    #expect(Set(bundle.data.keys) == ["text/html", "text/markdown", "text/plain"])
+    #expect(isWellFormedXML(bundle[.html] ?? ""))
+    #expect((bundle[.html] ?? "").contains("<svg"))
+    #expect(bundle[.markdown]?.contains("| ICL – IT | 0.80 |") == true)
+    #expect(bundle.plainText.hasPrefix("weather: 4 demonstrations, 4 queries, 2 repetitions,"))
+  }
+
+  @Test func `foreign text is shown, never run`() {
+    let result = Self.result(task: "<script>alert(1)</script>]]>")
+    for text in [result.html, result.page] + Comparison.PlotKind.allCases.map({ result.plot($0).source }) {
+      #expect(!text.contains("<script"))
+      #expect(text.contains("&lt;script&gt;"))
+    }
+    #expect(!result.markdown.contains("<script"))
+    #expect(!result.reproduce.contains("try engine.compare(.<script>"))
+  }
+
+  @Test(arguments: Comparison.PlotKind.allCases)
+  func `a picture is one small well-formed document with words for it`(kind: Comparison.PlotKind) {
+    for result in [Self.result(), Self.result(repetitions: 1)] {
+      let picture = result.plot(kind)
+      #expect(isWellFormedXML(picture.source))
+      #expect(picture.source.contains("<title>") && picture.source.contains("<desc>"))
+      #expect(picture.source.utf8.count < 60_000)
+      #expect(!picture.source.contains("nan") && !picture.source.contains("inf"))
+      #expect(!picture.plainText.isEmpty)
+    }
+  }
+
+  @Test func `labels at the lines' ends keep apart and inside`() {
+    let places = LinePlot.spread([100, 101, 102, 300, 345, 346], gap: 16, from: 62, to: 346)
+    #expect(zip(places, places.dropFirst()).allSatisfy { $1 - $0 >= 16 })
+    #expect(places.allSatisfy { $0 >= 62 && $0 <= 346 })
+  }
+
+  @Test func `an undefined value breaks a line`() {
+    #expect(LinePlot.runs([1, .nan, 2, 3, .infinity]) == [0..<1, 2..<4])
+    #expect(LinePlot.runs([.nan]).isEmpty)
+  }
+
+  @Test(arguments: [
+    (0.005, 2, "0.01"), (-0.004, 2, "0.00"), (-1.25, 1, "−1.3"), (12, 0, "12"), (.nan, 2, "undefined"),
+    (-.infinity, 2, "−∞"),
+  ])
+  func `numbers are written alike everywhere`(value: Double, decimals: Int, expected: String) {
+    #expect(ReportNumber.fixed(value, decimals) == expected)
+  }
+
+  @Test func `numbers in pictures have two decimals at most`() {
+    #expect(
+      [0.126, -0.004, 12, -3.5, 7.05, .nan].map(SVGCanvas.number) == ["0.13", "0", "12", "-3.5", "7.05", "0"])
+  }
+
+  @Test func `says how to get the same numbers`() {
+    let text = Self.result().reproduce
+    #expect(text.contains("Engine(model: \"/models/m.gguf\")"))
+    #expect(text.contains(String(repeating: "ab", count: 32)))
+    #expect(text.contains("\"seed\":7"))
+    #expect(text.contains("fingerprint == \"f0\""))
+  }
+
+  /// Not a test of anything: writes the pictures to a folder, to be looked at.
+  @Test(.enabled(if: ProcessInfo.processInfo.environment["ICL_PICTURES"] != nil))
+  func `pictures to look at`() throws {
+    let folder = URL(filePath: ProcessInfo.processInfo.environment["ICL_PICTURES"] ?? ".")
+    let result = Self.result()
+    try Data(result.page.utf8).write(to: folder.appending(path: "page.html"))
+  }
+}
