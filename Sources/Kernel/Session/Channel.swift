@@ -1,0 +1,39 @@
+internal import Foundation
+internal import Logging
+internal import Synchronization
+
+/// A ROUTER socket on which requests arrive and replies leave. Bad messages are logged and go no further.
+final class Channel: Sendable {
+  private let loop: SocketLoop
+  private let messages: MessageFactory
+  private let signer: Signer
+  private let replays = Mutex(ReplayMemory())
+  private let log: Logger
+  private let name: String
+
+  init(_ socket: Socket, name: String, messages: MessageFactory, signer: Signer, log: Logger) {
+    loop = SocketLoop(socket, name: name)
+    self.messages = messages
+    self.signer = signer
+    self.log = log
+    self.name = name
+  }
+
+  /// - Parameter handle: called on the channel's thread; hands long work to a worker.
+  func start(_ handle: @escaping @Sendable (IncomingMessage) -> Void) {
+    loop.start { [self] frames in
+      do {
+        let message = try replays.withLock { try IncomingMessage(frames: frames, signer: signer, replays: &$0) }
+        handle(message)
+      } catch {
+        log.warning("\(name): a message was dropped: \(error)")
+      }
+    }
+  }
+
+  func reply(to request: IncomingMessage, _ type: String, _ content: some Encodable) {
+    loop.send(messages.frames(type, content, parent: request.headerBytes, identities: request.identities))
+  }
+
+  func stop() { loop.stop() }
+}

@@ -1,0 +1,14 @@
+internal import Foundation
+
+/// Echoes what it gets, on a thread of its own, so that clients see the kernel live while a cell computes.
+package final class Heartbeat: Sendable {
+  private let loop: SocketLoop
+
+  package init(_ socket: Socket) { loop = SocketLoop(socket, name: "heartbeat") }
+
+  package func start() {
+    loop.start { [loop] frames in loop.send(frames) }
+  }
+
+  package func stop() { loop.stop() }
+}

@@ -1,0 +1,110 @@
+internal import Foundation
+internal import GRDB
+internal import Synchronization
+
+/// Inputs of all sessions, kept in SQLite; two kernels may share the file (WAL).
+///
+/// Tables: `session(id, started)` and `entry(session, line, source, output)`.
+package final class History: Sendable {
+  package struct Entry: Sendable, Equatable {
+    package let session: Int
+    package let line: Int
+    package let source: String
+    package let output: String?
+  }
+
+  private let database: any DatabaseWriter
+  /// This session's number.
+  package let session: Int
+
+  /// - Parameter path: the database file; `nil` for one in memory, gone with the session.
+  package init(path: String?) throws(KernelError) {
+    do {
+      if let path {
+        try FileManager.default.createDirectory(
+          at: URL(filePath: path).deletingLastPathComponent(), withIntermediateDirectories: true)
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(5)
+        database = try DatabasePool(path: path, configuration: configuration)
+      } else {
+        database = try DatabaseQueue()
+      }
+      session = try database.write { db in
+        try db.execute(
+          sql: """
+            CREATE TABLE IF NOT EXISTS session(id INTEGER PRIMARY KEY AUTOINCREMENT, started TEXT NOT NULL);
+            CREATE TABLE IF NOT EXISTS entry(
+              session INTEGER NOT NULL, line INTEGER NOT NULL, source TEXT NOT NULL, output TEXT,
+              PRIMARY KEY(session, line));
+            """)
+        try db.execute(
+          sql: "INSERT INTO session(started) VALUES (?)", arguments: [Date.now.formatted(.iso8601)])
+        return Int(db.lastInsertedRowID)
+      }
+    } catch {
+      throw KernelError(
+        .history, "the history cannot be opened", at: path, found: "\(error)",
+        nextStep: "free the file or set ICL_HISTORY to another path; the session goes on without history")
+    }
+  }
+
+  package func add(line: Int, source: String) {
+    try? database.write { db in
+      try db.execute(
+        sql: "INSERT OR REPLACE INTO entry(session, line, source) VALUES (?, ?, ?)",
+        arguments: [session, line, source])
+    }
+  }
+
+  package func setOutput(_ output: String, line: Int) {
+    try? database.write { db in
+      try db.execute(
+        sql: "UPDATE entry SET output = ? WHERE session = ? AND line = ?", arguments: [output, session, line])
+    }
+  }
+
+  /// What a history_request asks for, oldest first.
+  package func entries(_ request: HistoryRequest) -> [Entry] {
+    (try? database.read { db in
+      switch request.access {
+      case .tail:
+        return try Self.fetch(db, newest: request.count ?? 10, unique: request.unique)
+      case .search:
+        return try Self.fetch(db, matching: request.pattern, newest: request.count, unique: request.unique)
+      case .range:
+        // 0 is this session, negative numbers count back from it.
+        let wanted = request.session > 0 ? request.session : session + request.session
+        return try Self.rows(
+          db, sql: "SELECT * FROM entry WHERE session = ? AND line >= ? AND line < ? ORDER BY line",
+          [wanted, request.start, request.stop ?? Int.max])
+      }
+    }) ?? []
+  }
+
+  private static func fetch(_ db: Database, matching pattern: String? = nil, newest: Int?, unique: Bool) throws
+    -> [Entry]
+  {
+    // GLOB knows * and ?; its brackets are made literal, since the protocol knows only those two.
+    let glob = pattern.map { $0.replacing("[", with: "[[]") }
+    // With MAX in the selection SQLite takes the other columns from the newest row of each group.
+    var sql = unique ? "SELECT *, MAX(session * 1000000000 + line) FROM entry" : "SELECT * FROM entry"
+    var arguments: [any DatabaseValueConvertible] = []
+    if let glob {
+      sql += " WHERE source GLOB ?"
+      arguments.append(glob)
+    }
+    if unique { sql += " GROUP BY source" }
+    sql += " ORDER BY session DESC, line DESC"
+    if let newest {
+      sql += " LIMIT ?"
+      arguments.append(max(0, newest))
+    }
+    return try rows(db, sql: sql, arguments).reversed()
+  }
+
+  private static func rows(_ db: Database, sql: String, _ arguments: [any DatabaseValueConvertible]) throws -> [Entry] {
+    try Row.fetchAll(db, sql: sql, arguments: StatementArguments(arguments)).map {
+      Entry(session: $0["session"], line: $0["line"], source: $0["source"], output: $0["output"])
+    }
+  }
+}

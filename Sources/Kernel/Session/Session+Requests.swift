@@ -1,0 +1,185 @@
+internal import Foundation
+internal import NotebookDisplay
+
+extension Session {
+  /// A request of the shell channel, on its worker's thread.
+  func answerShell(_ message: IncomingMessage) {
+    scope(message) {
+      do throws(MessageFault) {
+        switch message.header.type {
+        case "execute_request": execute(message)
+        case "kernel_info_request": shell.reply(to: message, "kernel_info_reply", kernelInfo)
+        case "complete_request": try complete(message)
+        case "inspect_request": try inspect(message)
+        case "is_complete_request": try completeness(message)
+        case "history_request": try answerHistory(message)
+        case "comm_info_request":
+          _ = try message.content(as: CommInfoRequest.self)
+          shell.reply(
+            to: message, "comm_info_reply",
+            ["status": .string("ok"), "comms": .object([:])] as [String: JSONValue])
+        case "comm_open":
+          // No target is registered in this kernel: the specification asks for an immediate close.
+          let comm = try message.content(as: CommOpen.self)
+          iopub.publish(
+            "comm_close", ["comm_id": .string(comm.id), "data": .object([:])] as [String: JSONValue],
+            parent: message.headerBytes)
+        case "comm_msg", "comm_close": break
+        // Older clients ask these on the shell channel.
+        case "shutdown_request", "interrupt_request": answerControlRequest(message, on: shell)
+        default: refuseUnknown(message, on: shell)
+        }
+      } catch { refuse(message, error) }
+    }
+  }
+
+  /// A request of the control channel, on the channel's thread, also while a cell runs.
+  func answerControl(_ message: IncomingMessage) {
+    scope(message) { answerControlRequest(message, on: control) }
+  }
+
+  private func answerControlRequest(_ message: IncomingMessage, on channel: Channel) {
+    switch message.header.type {
+    case "kernel_info_request": channel.reply(to: message, "kernel_info_reply", kernelInfo)
+    case "interrupt_request":
+      input.cancel()
+      runner.interrupt()
+      channel.reply(to: message, "interrupt_reply", ["status": "ok"])
+    case "shutdown_request":
+      let restart = (try? message.content(as: ShutdownRequest.self))?.restart ?? false
+      let content: [String: JSONValue] = ["status": .string("ok"), "restart": .bool(restart)]
+      channel.reply(to: message, "shutdown_reply", content)
+      iopub.publish("shutdown_reply", content, parent: message.headerBytes)
+      // From a thread of its own: stopping waits for the sockets' threads, of which this is one.
+      Thread.detachNewThread { [self] in
+        runner.interrupt()
+        stop()
+      }
+    case "create_subshell_request":
+      let id = UUID().uuidString.lowercased()
+      let worker = Worker(name: "subshell worker") { [self] in answerShell($0) }
+      state.withLock { $0.workers[id] = worker }
+      channel.reply(to: message, "create_subshell_reply", ["status": "ok", "subshell_id": id])
+    case "list_subshell_request":
+      let ids = state.withLock { $0.workers.keys.filter { !$0.isEmpty }.sorted() }
+      channel.reply(
+        to: message, "list_subshell_reply",
+        ["status": .string("ok"), "subshell_id": .array(ids.map(JSONValue.string))] as [String: JSONValue])
+    case "delete_subshell_request":
+      deleteSubshell(message, on: channel)
+    case "usage_request":
+      channel.reply(to: message, "usage_reply", Usage.current())
+    default: refuseUnknown(message, on: channel)
+    }
+  }
+
+  private func deleteSubshell(_ message: IncomingMessage, on channel: Channel) {
+    struct Request: Decodable { var subshell_id: String }
+    let id = (try? message.content(as: Request.self))?.subshell_id ?? ""
+    let worker = id.isEmpty ? nil : state.withLock { $0.workers.removeValue(forKey: id) }
+    guard let worker else {
+      let error = CellError(name: "NoSuchSubshell", value: "no subshell has the id \"\(id)\"", traceback: [])
+      return replyError(to: message, error, on: channel)
+    }
+    worker.stop()
+    channel.reply(to: message, "delete_subshell_reply", ["status": "ok"])
+  }
+
+  // MARK: - Language services
+
+  private func complete(_ message: IncomingMessage) throws(MessageFault) {
+    let request = try message.content(as: CodeAtCursor.self)
+    let answer = runner.complete(code: request.code, cursor: request.cursor ?? request.code.unicodeScalars.count)
+    let types = answer.matches.map { match -> JSONValue in
+      var fields: [String: JSONValue] = [
+        "text": .string(match.text), "type": .string(match.type), "start": .integer(answer.cursorStart),
+        "end": .integer(answer.cursorEnd),
+      ]
+      if let signature = match.signature { fields["signature"] = .string(signature) }
+      return .object(fields)
+    }
+    let reply: [String: JSONValue] = [
+      "status": .string("ok"), "matches": .array(answer.matches.map { .string($0.text) }),
+      "cursor_start": .integer(answer.cursorStart), "cursor_end": .integer(answer.cursorEnd),
+      "metadata": .object(["_jupyter_types_experimental": .array(types)]),
+    ]
+    shell.reply(to: message, "complete_reply", reply)
+  }
+
+  private func inspect(_ message: IncomingMessage) throws(MessageFault) {
+    let request = try message.content(as: CodeAtCursor.self)
+    let bundle = runner.inspect(
+      code: request.code, cursor: request.cursor ?? request.code.unicodeScalars.count,
+      detailLevel: request.detailLevel ?? 0)
+    var reply = JSONValue.from(BundleContent(bundle ?? MIMEBundle()))
+    if case .object(var fields) = reply {
+      fields["status"] = .string("ok")
+      fields["found"] = .bool(bundle != nil)
+      reply = .object(fields)
+    }
+    shell.reply(to: message, "inspect_reply", reply)
+  }
+
+  private func completeness(_ message: IncomingMessage) throws(MessageFault) {
+    let request = try message.content(as: CodeOnly.self)
+    let reply: [String: String] =
+      switch runner.completeness(of: request.code) {
+      case .complete: ["status": "complete"]
+      case .incomplete(let indent): ["status": "incomplete", "indent": indent]
+      case .invalid: ["status": "invalid"]
+      }
+    shell.reply(to: message, "is_complete_reply", reply)
+  }
+
+  private func answerHistory(_ message: IncomingMessage) throws(MessageFault) {
+    let request = try message.content(as: HistoryRequest.self)
+    let entries = (history?.entries(request) ?? []).map { entry -> JSONValue in
+      let source = JSONValue.string(entry.source)
+      let item = request.output ? .array([source, entry.output.map(JSONValue.string) ?? .null]) : source
+      return .array([.integer(entry.session), .integer(entry.line), item])
+    }
+    let reply: [String: JSONValue] = ["status": .string("ok"), "history": .array(entries)]
+    shell.reply(to: message, "history_reply", reply)
+  }
+
+  private var kernelInfo: KernelInfoReply {
+    KernelInfoReply(
+      implementationVersion: description.implementationVersion,
+      language: .init(version: description.languageVersion), banner: description.banner,
+      helpLinks: [
+        .init(text: "The Swift Programming Language", url: "https://docs.swift.org/swift-book/"),
+        .init(
+          text: "Exploring the Relationship between In-Context Learning and Instruction Tuning",
+          url: "https://arxiv.org/abs/2311.10367"),
+      ],
+      supportedFeatures: ["kernel subshells"])
+  }
+
+  // MARK: - What can't be answered
+
+  func refuse(_ message: IncomingMessage, _ fault: MessageFault) {
+    log.warning("shell: \(message.header.type) is refused: \(fault)")
+    replyError(
+      to: message, CellError(name: "InvalidRequest", value: fault.description, traceback: [fault.description]),
+      on: shell)
+  }
+
+  /// Unknown requests get `busy`, `idle` and, when named like a request, an error reply of their own name.
+  private func refuseUnknown(_ message: IncomingMessage, on channel: Channel) {
+    log.warning("a message of unknown type is ignored: \(message.header.type)")
+    guard message.header.type.hasSuffix("_request") else { return }
+    let text = "this kernel does not know \(message.header.type)"
+    replyError(to: message, CellError(name: "UnknownRequest", value: text, traceback: [text]), on: channel)
+  }
+
+  private func replyError(to message: IncomingMessage, _ error: CellError, on channel: Channel) {
+    guard message.header.type.hasSuffix("_request"),
+      case .object(var fields) = JSONValue.from(ErrorContent(error))
+    else { return }
+    fields["status"] = .string("error")
+    if message.header.type == "execute_request" {
+      fields["execution_count"] = .integer(state.withLock { $0.executionCount })
+    }
+    channel.reply(to: message, message.header.type.replacing(/_request$/, with: "_reply"), fields)
+  }
+}

@@ -1,0 +1,119 @@
+internal import Foundation
+package import Logging
+internal import Synchronization
+
+/// One kernel's session: five sockets, one runner, and the order in which everything is said.
+///
+/// Threads: one per socket (`SocketLoop`), one worker for the main shell, one per subshell. The heartbeat, control
+/// requests and IOPub never wait for a cell.
+package final class Session: Sendable {
+  package static let protocolVersion = "5.5"
+
+  package struct Description: Sendable {
+    package var implementationVersion: String
+    package var languageVersion: String
+    package var banner: String
+    package init(implementationVersion: String, languageVersion: String, banner: String) {
+      self.implementationVersion = implementationVersion
+      self.languageVersion = languageVersion
+      self.banner = banner
+    }
+  }
+
+  let runner: any CellRunner
+  let iopub: IOPub
+  let history: History?
+  let shell: Channel
+  let control: Channel
+  let input: InputRequests
+  let description: Description
+  let log: Logger
+  private let heartbeat: Heartbeat
+  private let context: SocketContext
+  private let finished = DispatchSemaphore(value: 0)
+
+  struct State {
+    var executionCount = 0
+    var workers: [String: Worker] = [:]
+    var stopping = false
+  }
+  let state = Mutex(State())
+
+  /// Binds all five sockets; throws when a port is taken.
+  package init(
+    connection: ConnectionFile, runner: any CellRunner, history: History?, description: Description, log: Logger
+  ) throws(KernelError) {
+    let signer = Signer(key: connection.key)
+    let messages = MessageFactory(signer: signer)
+    let context = try SocketContext()
+    func bound(_ kind: Socket.Kind, _ port: Int) throws(KernelError) -> Socket {
+      let socket = try Socket(kind, in: context)
+      try socket.bind(connection.address(port: port))
+      return socket
+    }
+    self.context = context
+    self.runner = runner
+    self.history = history
+    self.description = description
+    self.log = log
+    shell = Channel(
+      try bound(.router, connection.shellPort), name: "shell", messages: messages, signer: signer, log: log)
+    control = Channel(
+      try bound(.router, connection.controlPort), name: "control", messages: messages, signer: signer, log: log)
+    input = InputRequests(
+      Channel(try bound(.router, connection.stdinPort), name: "stdin", messages: messages, signer: signer, log: log))
+    iopub = IOPub(try bound(.xpub, connection.iopubPort), messages: messages)
+    heartbeat = Heartbeat(try bound(.router, connection.heartbeatPort))
+  }
+
+  /// Starts the threads and returns; ``wait()`` returns when the session is over.
+  package func start() {
+    heartbeat.start()
+    iopub.start()
+    iopub.status("starting", parent: nil)
+    let main = Worker(name: "shell worker") { [self] in answerShell($0) }
+    state.withLock { $0.workers[""] = main }
+    input.start()
+    control.start { [self] in answerControl($0) }
+    shell.start { [self] message in
+      let worker = state.withLock { $0.workers[message.header.subshellID ?? ""] }
+      guard let worker else {
+        log.warning("shell: no subshell \(message.header.subshellID ?? "")")
+        return
+      }
+      worker.add(message)
+    }
+  }
+
+  package func wait() {
+    finished.wait()
+    finished.signal()
+  }
+
+  /// Ends the session: what is queued on the sockets goes out first. Safe to call twice and from any thread but the
+  /// sockets' own.
+  package func stop() {
+    let workers = state.withLock { state -> [Worker]? in
+      guard !state.stopping else { return nil }
+      state.stopping = true
+      return Array(state.workers.values)
+    }
+    guard let workers else { return wait() }
+    for worker in workers { worker.stop() }
+    runner.shutdown()
+    input.stop()
+    shell.stop()
+    control.stop()
+    iopub.stop()
+    heartbeat.stop()
+    context.terminate()
+    finished.signal()
+  }
+
+  /// `busy`, the answer, `idle`: in this order for every request, whatever the answer does.
+  func scope(_ message: IncomingMessage, _ answer: () -> Void) {
+    iopub.status("busy", parent: message.headerBytes)
+    answer()
+    iopub.status("idle", parent: message.headerBytes)
+  }
+}

@@ -1,0 +1,47 @@
+internal import Foundation
+internal import Synchronization
+
+/// A thread that answers requests one after another: the main shell, or a subshell.
+final class Worker: Sendable {
+  private struct State {
+    var waiting: [IncomingMessage] = []
+    var stopped = false
+  }
+  private let state = Mutex(State())
+  private let available = DispatchSemaphore(value: 0)
+
+  /// - Parameter answer: called on the worker's thread, one request at a time.
+  init(name: String, answer: @escaping @Sendable (IncomingMessage) -> Void) {
+    let thread = Thread { [self] in
+      while true {
+        available.wait()
+        let (next, stopped) = state.withLock { state in
+          (state.waiting.isEmpty ? nil : state.waiting.removeFirst(), state.stopped)
+        }
+        if let next { answer(next) } else if stopped { return }
+      }
+    }
+    thread.name = name
+    thread.stackSize = 8 << 20
+    thread.start()
+  }
+
+  func add(_ message: IncomingMessage) {
+    state.withLock { $0.waiting.append(message) }
+    available.signal()
+  }
+
+  /// Takes out the waiting requests that `matches`, in order, to be answered as aborted.
+  func withdraw(where matches: (IncomingMessage) -> Bool) -> [IncomingMessage] {
+    state.withLock { state in
+      let withdrawn = state.waiting.filter(matches)
+      state.waiting.removeAll(where: matches)
+      return withdrawn
+    }
+  }
+
+  func stop() {
+    state.withLock { $0.stopped = true }
+    available.signal()
+  }
+}

@@ -1,0 +1,158 @@
+package import Foundation
+internal import CZeroMQ
+#if canImport(Glibc)
+  internal import Glibc
+#endif
+
+/// One libzmq context; closing it waits until sent messages are out, at most as long as each socket lingers.
+package final class SocketContext: @unchecked Sendable {
+  /// libzmq's contexts may be used from any thread.
+  fileprivate let handle: UnsafeMutableRawPointer
+
+  package init() throws(KernelError) {
+    guard let handle = zmq_ctx_new() else { throw Socket.failure("libzmq has no context to give", at: nil) }
+    zmq_ctx_set(handle, ZMQ_BLOCKY, 0)
+    self.handle = handle
+  }
+
+  package func terminate() { zmq_ctx_term(handle) }
+}
+
+/// One libzmq socket. It belongs to one thread at a time: whoever runs its loop.
+package final class Socket: @unchecked Sendable {
+  package enum Kind: Sendable {
+    case router, dealer, xpub, sub, rep, req, pair
+    fileprivate var value: Int32 {
+      switch self {
+      case .router: ZMQ_ROUTER
+      case .dealer: ZMQ_DEALER
+      case .xpub: ZMQ_XPUB
+      case .sub: ZMQ_SUB
+      case .rep: ZMQ_REP
+      case .req: ZMQ_REQ
+      case .pair: ZMQ_PAIR
+      }
+    }
+  }
+
+  /// Used by one thread at a time, which the owner of the socket sees to.
+  private let handle: UnsafeMutableRawPointer
+
+  package init(_ kind: Kind, in context: SocketContext) throws(KernelError) {
+    guard let handle = zmq_socket(context.handle, kind.value) else {
+      throw Self.failure("a socket cannot be made", at: nil)
+    }
+    self.handle = handle
+    set(ZMQ_LINGER, 1000)
+    // Nothing is dropped for want of room: memory is bounded by who produces (the output pump), not here.
+    set(ZMQ_SNDHWM, 0)
+    set(ZMQ_RCVHWM, 0)
+    switch kind {
+    case .router: set(ZMQ_ROUTER_HANDOVER, 1)
+    case .xpub:
+      set(ZMQ_XPUB_VERBOSE, 1)
+      set(ZMQ_XPUB_NODROP, 1)
+    default: break
+    }
+  }
+
+  private func set(_ option: Int32, _ value: Int32) {
+    var value = value
+    zmq_setsockopt(handle, option, &value, MemoryLayout<Int32>.size)
+  }
+
+  package func subscribe(_ prefix: String = "") { zmq_setsockopt(handle, ZMQ_SUBSCRIBE, prefix, prefix.utf8.count) }
+
+  package func bind(_ address: String) throws(KernelError) {
+    guard zmq_bind(handle, address) == 0 else {
+      throw Self.failure("the address cannot be bound", at: address)
+    }
+  }
+
+  package func connect(_ address: String) throws(KernelError) {
+    guard zmq_connect(handle, address) == 0 else {
+      throw Self.failure("the address cannot be connected", at: address)
+    }
+  }
+
+  /// The address after a bind to port 0 or `*`.
+  package var boundAddress: String {
+    var buffer = [UInt8](repeating: 0, count: 512)
+    var size = buffer.count
+    guard zmq_getsockopt(handle, ZMQ_LAST_ENDPOINT, &buffer, &size) == 0 else { return "" }
+    return String(decoding: buffer[..<max(0, size - 1)], as: UTF8.self)
+  }
+
+  /// Sends all frames as one message.
+  package func send(_ frames: [Data]) throws(KernelError) {
+    for (index, frame) in frames.enumerated() {
+      let flags = index + 1 < frames.count ? ZMQ_SNDMORE : 0
+      while true {
+        let sent = frame.withUnsafeBytes { zmq_send(handle, $0.baseAddress, $0.count, flags) }
+        if sent >= 0 { break }
+        if zmq_errno() == EINTR { continue }
+        throw Self.failure("a message cannot be sent", at: nil)
+      }
+    }
+  }
+
+  /// The frames of the next message, or `nil` when none is waiting.
+  package func receive() throws(KernelError) -> [Data]? {
+    var frames: [Data] = []
+    while true {
+      var message = zmq_msg_t()
+      zmq_msg_init(&message)
+      defer { zmq_msg_close(&message) }
+      let got = zmq_msg_recv(&message, handle, frames.isEmpty ? ZMQ_DONTWAIT : 0)
+      if got < 0 {
+        switch zmq_errno() {
+        case EAGAIN: return nil
+        case EINTR: continue
+        default: throw Self.failure("a message cannot be received", at: nil)
+        }
+      }
+      if let bytes = zmq_msg_data(&message) {
+        frames.append(Data(bytes: bytes, count: zmq_msg_size(&message)))
+      } else {
+        frames.append(Data())
+      }
+      if zmq_msg_more(&message) == 0 { return frames }
+    }
+  }
+
+  /// Waits until one of `sockets` has a message; `nil` as timeout waits for ever.
+  /// - Returns: the indices of the sockets that have one.
+  package static func poll(_ sockets: [Socket], timeout: Duration? = nil) throws(KernelError) -> [Int] {
+    var items = sockets.map { zmq_pollitem_t(socket: $0.handle, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0) }
+    let milliseconds =
+      timeout.map { Int($0.components.seconds * 1000 + $0.components.attoseconds / 1_000_000_000_000_000) } ?? -1
+    let ready = zmq_poll(&items, Int32(items.count), milliseconds)
+    if ready < 0 {
+      if zmq_errno() == EINTR { return [] }
+      throw failure("waiting for messages failed", at: nil)
+    }
+    return items.indices.filter { items[$0].revents & Int16(ZMQ_POLLIN) != 0 }
+  }
+
+  /// Waits, without limit, until this socket has a message or `descriptor` can be read.
+  package func wait(orReadable descriptor: Int32) throws(KernelError) -> (socket: Bool, wake: Bool) {
+    var items = [
+      zmq_pollitem_t(socket: handle, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0),
+      zmq_pollitem_t(socket: nil, fd: descriptor, events: Int16(ZMQ_POLLIN), revents: 0),
+    ]
+    guard zmq_poll(&items, 2, -1) >= 0 else {
+      if zmq_errno() == EINTR { return (false, false) }
+      throw Self.failure("waiting for messages failed", at: nil)
+    }
+    return (items[0].revents & Int16(ZMQ_POLLIN) != 0, items[1].revents & Int16(ZMQ_POLLIN) != 0)
+  }
+
+  package func close() { zmq_close(handle) }
+
+  fileprivate static func failure(_ what: String, at location: String?) -> KernelError {
+    let code = zmq_errno()
+    return KernelError(
+      .socket, what, at: location, found: String(cString: zmq_strerror(code)),
+      nextStep: code == EADDRINUSE ? "another process has the port; let Jupyter choose new ports" : nil)
+  }
+}
