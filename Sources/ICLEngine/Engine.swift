@@ -20,7 +20,11 @@ public final class Engine: Sendable {
   /// The path of the model that ``init()`` loads.
   public static func shippedModel() throws(EngineError) -> String {
     if let path = ProcessInfo.processInfo.environment["ICL_MODEL"], !path.isEmpty { return path }
-    let places = resourceFolders.map { $0.appending(path: "tour.gguf").path }
+    var places: [String] = []
+    for folder in resourceFolders {
+      let place = folder.appending(path: "tour.gguf").path
+      if !places.contains(place) { places.append(place) }
+    }
     for place in places where FileManager.default.fileExists(atPath: place) { return place }
     throw EngineError(
       .unreadableFile, "the model that ships with the engine is not where it should be",
@@ -28,17 +32,33 @@ public final class Engine: Sendable {
       nextStep: "build again with `make`, or set ICL_MODEL to a GGUF file")
   }
 
-  /// Where the package's resources lie: beside the running program, or where `ICL_RESOURCES` says.
+  /// Where the package's resources lie: beside the running program.
   private static var resourceFolders: [URL] {
     var folders: [URL] = []
-    if let path = ProcessInfo.processInfo.environment["ICL_RESOURCES"], !path.isEmpty {
-      folders.append(URL(filePath: path))
-    }
     let bundle = "swift-icl-kernel_ICLEngine.resources"
-    let program = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
-    // Tests run inside a bundle of their own, beside the resources too.
-    folders += [program, Bundle.main.bundleURL].map { $0.appending(path: bundle).appending(path: "Resources") }
+    // Beside the image that holds this code (a program, or a test bundle that another program loads) …
+    if let image = Self.image(of: UnsafeRawPointer(#dsohandle)) {
+      folders.append(URL(filePath: image).deletingLastPathComponent())
+    }
+    // … and beside the program itself, in case the map can't be read.
+    folders.append(URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent())
+    folders = folders.map { $0.appending(path: bundle).appending(path: "Resources") }
     return folders
+  }
+
+  /// The file from which the code or data at an address was mapped.
+  private static func image(of address: UnsafeRawPointer) -> String? {
+    guard let maps = try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8) else { return nil }
+    for line in maps.split(separator: "\n") {
+      // "low-high rwxp offset device inode   path"
+      let fields = line.split(separator: " ", maxSplits: 5, omittingEmptySubsequences: true)
+      let bounds = fields[0].split(separator: "-").compactMap { UInt(String($0), radix: 16) }
+      guard bounds.count == 2, fields.count == 6, (bounds[0]..<bounds[1]).contains(UInt(bitPattern: address)) else {
+        continue
+      }
+      return fields[5].trimmingCharacters(in: .whitespaces)
+    }
+    return nil
   }
 
   /// The ids of a text, BOS included where the model wants one.

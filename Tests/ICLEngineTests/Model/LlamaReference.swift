@@ -1,0 +1,128 @@
+import Fixtures
+import Foundation
+import ICLEngine
+
+/// Models and their states by Hugging Face in F32, made once per run of the tests by `llama_reference.py`.
+struct LlamaReference {
+  struct Case: Encodable {
+    let name: String
+    let prompts: [[Int]]
+    var gguf: String?
+    var config: [String: Setting]?
+  }
+
+  /// A value of a case's configuration.
+  enum Setting: Encodable, ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, ExpressibleByBooleanLiteral {
+    case number(Int)
+    case text(String)
+    case flag(Bool)
+    init(integerLiteral value: Int) { self = .number(value) }
+    init(stringLiteral value: String) { self = .text(value) }
+    init(booleanLiteral value: Bool) { self = .flag(value) }
+    func encode(to encoder: any Encoder) throws {
+      var container = encoder.singleValueContainer()
+      switch self {
+      case .number(let value): try container.encode(value)
+      case .text(let value): try container.encode(value)
+      case .flag(let value): try container.encode(value)
+      }
+    }
+  }
+
+  private struct Entry: Decodable {
+    let prompt: Int
+    let point: String
+    let layer: Int
+    let rows: Int
+    let columns: Int
+    let offset: Int
+  }
+
+  let folder: URL
+
+  static let made = Result { try LlamaReference() }
+
+  private init() throws {
+    folder = try Fixtures.temporaryFolder("llama-reference")
+    try JSONEncoder().encode(Self.cases).write(to: folder.appending(path: "cases.json"))
+    try Fixtures.runPython("llama_reference.py", [folder.path])
+  }
+
+  static func modelPath(_ name: String) throws -> String {
+    try cases.first { $0.name == name }?.gguf ?? made.get().folder.appending(path: "\(name).gguf").path
+  }
+
+  /// What Hugging Face computed: `[prompt][point and layer]` → rows.
+  static func states(_ name: String) throws -> [[String: [[Float]]]] {
+    let folder = try made.get().folder
+    let entries = try JSONDecoder().decode(
+      [Entry].self, from: Data(contentsOf: folder.appending(path: "\(name).json")))
+    let data = try Data(contentsOf: folder.appending(path: "\(name).f32"))
+    let values = data.withUnsafeBytes { raw in
+      (0..<raw.count / 4).map { Float(bitPattern: raw.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self)) }
+    }
+    var result: [[String: [[Float]]]] = []
+    for entry in entries {
+      while result.count <= entry.prompt { result.append([:]) }
+      result[entry.prompt]["\(entry.point) \(entry.layer)"] = (0..<entry.rows).map { row in
+        let start = entry.offset + row * entry.columns
+        return Array(values[start..<start + entry.columns])
+      }
+    }
+    return result
+  }
+
+  /// Ids below `vocabulary`, BOS first.
+  static func prompt(_ length: Int, vocabulary: Int = 320, seed: UInt64 = 1) -> [Int] {
+    var generator = SeededGenerator(seed: seed)
+    return [1] + (1..<max(1, length)).map { _ in 3 + generator.index(below: vocabulary - 3) }
+  }
+
+  static let stories = Fixtures.sharedData.appending(path: "stories260K/stories260K.gguf").path
+  static let random = Fixtures.sharedData.appending(path: "gguf-cases/llama-2-tiny-random.gguf").path
+
+  static let cases: [Case] = [
+    Case(
+      name: "stories260K",
+      prompts: [prompt(1, vocabulary: 512), prompt(7, vocabulary: 512), prompt(500, vocabulary: 512)],
+      gguf: stories),
+    Case(name: "tiny-random-F16", prompts: [prompt(40)], gguf: random),
+    Case(name: "one-head-group", prompts: [prompt(33)], config: shape(["kvHeads": 4])),
+    Case(
+      name: "grouped", prompts: [prompt(1), prompt(70), prompt(600)], config: shape(["kvHeads": 2, "tied": false])),
+    Case(name: "one-kv-head", prompts: [prompt(33)], config: shape(["kvHeads": 1])),
+    Case(name: "biases", prompts: [prompt(33)], config: shape(["bias": true])),
+    Case(name: "wide-heads", prompts: [prompt(33)], config: shape(["headDim": 48])),
+    Case(name: "odd-sizes", prompts: [prompt(33)], config: shape(["hidden": 60, "headDim": 10, "feedForward": 77])),
+    Case(name: "rope-linear", prompts: [prompt(200)], config: shape(["scaling": "linear"])),
+    Case(name: "rope-llama3", prompts: [prompt(200)], config: shape(["scaling": "llama3", "ropeBase": 500_000])),
+    Case(name: "rope-yarn", prompts: [prompt(200)], config: shape(["scaling": "yarn"])),
+    Case(name: "window", prompts: [prompt(5), prompt(100)], config: shape(["window": 20])),
+    Case(name: "F16", prompts: [prompt(20)], config: shape(["type": "F16"])),
+    Case(name: "BF16", prompts: [prompt(20)], config: shape(["type": "BF16"])),
+    Case(name: "Q8_0", prompts: [prompt(20)], config: shape(["type": "Q8_0", "tied": false])),
+    Case(name: "Q4_0", prompts: [prompt(20)], config: shape(["type": "Q4_0"])),
+    Case(name: "Q4_1", prompts: [prompt(20)], config: shape(["type": "Q4_1"])),
+    Case(name: "Q5_0", prompts: [prompt(20)], config: shape(["type": "Q5_0"])),
+    Case(name: "Q5_1", prompts: [prompt(20)], config: shape(["type": "Q5_1"])),
+  ]
+
+  private static func shape(_ changes: [String: Setting]) -> [String: Setting] {
+    let base: [String: Setting] = [
+      "layers": 3, "hidden": 64, "heads": 4, "kvHeads": 2, "feedForward": 96, "vocabulary": 320, "context": 1024,
+    ]
+    return base.merging(changes) { $1 }
+  }
+}
+
+/// ‖a − b‖ / ‖b‖ of two rows; NaN when anything is not a number, or when the lengths differ.
+func relativeError(_ a: [Float], _ b: [Float]) -> Double {
+  guard a.count == b.count, !a.isEmpty else { return .nan }
+  var difference = 0.0
+  var size = 0.0
+  for (x, y) in zip(a, b) {
+    difference += (Double(x) - Double(y)) * (Double(x) - Double(y))
+    size += Double(y) * Double(y)
+  }
+  return (difference / size).squareRoot()
+}
