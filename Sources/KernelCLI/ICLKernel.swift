@@ -1,11 +1,23 @@
 import ArgumentParser
-import EngineCommands
+#if canImport(EngineCommands)
+  import EngineCommands
+#endif
 
 @main
 struct ICLKernel: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "icl-kernel",
     abstract: "A Jupyter kernel for Swift, with an engine for in-context learning and instruction tuning.",
-    version: "0.1.0",
-    subcommands: EngineCommands.all)
+    version: Installation.version,
+    subcommands: kernelCommands + engineCommands)
+
+  private static let kernelCommands: [any ParsableCommand.Type] = [InstallCommand.self]
+
+  private static var engineCommands: [any ParsableCommand.Type] {
+    #if canImport(EngineCommands)
+      EngineCommands.all
+    #else
+      []
+    #endif
+  }
 }
