@@ -120,6 +120,8 @@ public final class SentencePieceTokenizer: Tokenizer {
     return ids
   }
 
+  public func decode(_ ids: [Int]) -> String { String(decoding: bytes(ids), as: UTF8.self) }
+
   public func bytes(_ ids: [Int]) -> [UInt8] {
     var ids = ids[...]
     if addsBegin, let first = ids.first, first == beginToken { ids = ids.dropFirst() }

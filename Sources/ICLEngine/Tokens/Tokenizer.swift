@@ -11,8 +11,11 @@ public protocol Tokenizer: Sendable {
   ///   - parseSpecial: read the text of special tokens (`</s>`) as those tokens rather than as characters.
   func encode(_ text: String, addSpecial: Bool, parseSpecial: Bool) -> [Int]
 
-  /// The UTF-8 bytes that the ids stand for: the inverse of ``encode(_:addSpecial:parseSpecial:)``. A BOS at the
-  /// beginning and an EOS at the end stand for nothing; ids outside the vocabulary too.
+  /// The text that the ids stand for: the inverse of ``encode(_:addSpecial:parseSpecial:)``. A BOS at the beginning and
+  /// an EOS at the end stand for nothing; ids outside the vocabulary too. Bytes that are not UTF-8 become U+FFFD.
+  func decode(_ ids: [Int]) -> String
+
+  /// The bytes of ``decode(_:)`` before they are read as UTF-8: a continuation may end in the middle of a character.
   func bytes(_ ids: [Int]) -> [UInt8]
 
   /// The vocabulary's own text of a token, such as `▁the` or `<0x0A>`; empty for an id outside the vocabulary.
@@ -22,8 +25,7 @@ public protocol Tokenizer: Sendable {
 extension Tokenizer {
   public func encode(_ text: String) -> [Int] { encode(text, addSpecial: true, parseSpecial: false) }
 
-  /// The text that the ids stand for; bytes that are not UTF-8 become U+FFFD.
-  public func decode(_ ids: [Int]) -> String { String(decoding: bytes(ids), as: UTF8.self) }
+  public func bytes(_ ids: [Int]) -> [UInt8] { Array(decode(ids).utf8) }
 }
 
 /// What a token of a vocabulary is for, with GGUF's ids as raw values.
