@@ -1,1 +1,120 @@
+/// What the cell host does below Swift: threads that survive their own traps, signals, interposed C functions.
+///
+/// Nothing here takes effect before `chs_install`, which only the cell host calls.
 #pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { CHS_MAX_FRAMES = 192, CHS_MAX_MESSAGE = 8192 };
+
+/// What happened to a thread that is now parked for ever.
+enum chs_event {
+  CHS_TRAPPED = 1,
+  CHS_INTERRUPTED = 2,
+  CHS_EXITED = 3,
+  CHS_ABANDONED = 4,
+};
+
+/// What a thread is for.
+enum chs_role {
+  CHS_UNKNOWN = 0,
+  /// Runs a cell's top-level code.
+  CHS_CELL = 1,
+  /// Runs jobs of Swift's concurrency.
+  CHS_JOBS = 2,
+};
+
+/// Filled by the thread itself before it parks; read afterwards by whoever got its address from the report pipe.
+typedef struct chs_report {
+  enum chs_event event;
+  enum chs_role role;
+  /// The run that this thread worked for; 0 for none.
+  uint64_t run;
+  int signal;
+  int exit_status;
+  uint64_t fault_address;
+  bool stack_overflow;
+  bool main_thread;
+  /// The C library found its heap or stack damaged: nothing in this process can be relied on.
+  bool corrupted;
+  int frame_count;
+  /// Program counters, innermost first; all but the first are return addresses.
+  uint64_t frames[CHS_MAX_FRAMES];
+  int message_length;
+  /// What the Swift runtime or the C library said last on this thread, without a terminating zero.
+  char message[CHS_MAX_MESSAGE];
+} chs_report;
+
+typedef struct chs_thread chs_thread;
+
+/// Installs the signal handlers and remembers the calling thread as the process's main one. Returns the read end
+/// of the pipe on which the address of each report arrives (8 bytes), or -1 with errno.
+int chs_install(void);
+
+/// Starts a thread of the given role with its own signal stack. Returns NULL with errno when none can be had.
+/// The handle stays valid for ever: parked threads are never freed, finished ones are kept for reuse.
+chs_thread *chs_start(enum chs_role role, uint64_t run, size_t stack_bytes, void (*body)(void *), void *context);
+
+/// The run that the calling thread works for; 0 for a thread that isn't ours.
+uint64_t chs_current_run(void);
+/// Tags the calling thread with a run, as job threads do before each job.
+void chs_set_current_run(uint64_t run);
+/// Whether the calling thread is the process's main one.
+bool chs_is_main_thread(void);
+
+/// Reports and parks the calling thread. Never returns.
+_Noreturn void chs_park(enum chs_event event, int exit_status, const char *message);
+
+/// Calls a cell's entry point. Returns also when the cell's top level leaves by `chs_leave_entry`.
+void chs_call_entry(const void *entry);
+/// Goes back to `chs_call_entry` on the same thread: an error reached the top level, and nothing is left to do there.
+_Noreturn void chs_leave_entry(void);
+
+/// Asks every cell and job thread that works for `run` to park at the next point where that's safe: in a cell's own
+/// code, on return to it, or in a blocking system call. Returns how many threads were signalled.
+/// - force: park also in library code other than the C library's.
+int chs_interrupt(uint64_t run, bool force);
+/// Whether any cell or job thread still works for `run`.
+bool chs_is_running(uint64_t run);
+/// Forgets a finished run's threads so that a late signal can't park them.
+void chs_clear_interrupt(uint64_t run);
+
+/// Makes the executable segments of a loaded object known as cell code. `address` is any address inside it.
+void chs_register_cell(const void *address);
+
+/// Name and offset of the object that holds `address`. Returns false when there is none.
+bool chs_locate(uint64_t address, const char **path, uint64_t *offset, const char **symbol);
+
+/// What the runtime wrote to standard error on this thread and wasn't followed by a trap: writes it now.
+void chs_flush_runtime_message(void);
+
+/// How far top-level code of a run came: cells call it after each variable's initializer.
+void chs_mark(int step);
+int chs_marked(uint64_t run);
+
+/// A pipe closed on exec, which Swift can't ask glibc for. 0 or -1 with errno.
+int chs_pipe(int ends[2]);
+
+/// Sends the calling process SIGKILL when its parent's thread ends.
+void chs_die_with_parent(void);
+
+/// Moves a descriptor to a high number, closed on exec, out of the way of user code. Returns the new one or -1.
+int chs_move_descriptor(int fd);
+
+/// The parts of a report that Swift doesn't import from C.
+const char *chs_report_message(const chs_report *report);
+const uint64_t *chs_report_frames(const chs_report *report);
+
+/// Gives standard output a large buffer; `chs_flush_output` empties it and standard error's.
+void chs_buffer_output(void);
+void chs_flush_output(void);
+
+/// Runs the jobs of Swift's global executor on threads of ours from now on. False when the runtime has no such hook.
+bool chs_hook_global_executor(void);
+
+/// Loads and starts sourcekitd from its in-process library. Call once.
+bool chs_sourcekit_open(const char *library);
+/// Sends a request and waits for the answer as JSON, which the caller frees; NULL with a text in `error`, to be
+/// freed as well, when there is none. Any thread, one at a time.
+char *chs_sourcekit_request(const char *yaml, char **error);

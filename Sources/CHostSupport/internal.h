@@ -1,0 +1,43 @@
+#pragma once
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+#include "CHostSupport.h"
+
+struct chs_thread {
+  struct chs_thread *next;
+  pthread_t id;
+  enum chs_role role;
+  _Atomic uint64_t run;
+  /// Steps of top-level code that were reached.
+  _Atomic int mark;
+  /// 0 no, 1 at a safe point, 2 also in library code.
+  _Atomic int interrupt;
+  _Atomic bool alive;
+  _Atomic bool parked;
+  _Atomic bool in_handler;
+  char *stack_low;
+  size_t stack_bytes;
+  void *signal_stack;
+  jmp_buf *entry;
+  void (*body)(void *);
+  void *context;
+  chs_report report;
+};
+
+extern __thread chs_thread *chs_self;
+extern _Atomic bool chs_installed;
+
+chs_thread *chs_adopt(enum chs_role role);
+bool chs_in_cell_code(uint64_t pc);
+bool chs_in_swift_runtime(const void *pc);
+bool chs_in_c_library(uint64_t pc);
+bool chs_plant_breakpoint(uint64_t address);
+bool chs_lift_breakpoint(uint64_t address);
+/// A job thread won't come back: another may take its place.
+void chs_worker_parked(void);
+/// Gives back the standard streams' locks that the calling thread holds.
+void chs_release_streams(void);
+_Noreturn void chs_report_and_stop(chs_thread *t);

@@ -1,0 +1,234 @@
+// Traps and interrupts: a thread that can't go on says why and stops for ever; the process goes on.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <execinfo.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+#include <fcntl.h>
+#include <dlfcn.h>
+#include <stdlib.h>
+
+#include "internal.h"
+
+_Atomic bool chs_installed;
+static int report_pipe[2] = {-1, -1};
+static pthread_t main_thread;
+/// For threads that aren't ours (a dispatch queue's, a C library's): their traps are reported from here.
+static chs_thread strangers[64];
+static _Atomic int stranger_count;
+
+bool chs_is_main_thread(void) { return pthread_equal(pthread_self(), main_thread); }
+
+static uint64_t program_counter(const ucontext_t *uc) {
+#if defined(__x86_64__)
+  return (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
+#else
+  return uc->uc_mcontext.pc;
+#endif
+}
+
+static void set_program_counter(ucontext_t *uc, uint64_t pc) {
+#if defined(__x86_64__)
+  uc->uc_mcontext.gregs[REG_RIP] = (greg_t)pc;
+#else
+  uc->uc_mcontext.pc = pc;
+#endif
+}
+
+/// Puts the thread's frames into its report, from the interrupted instruction on.
+static void collect_frames(chs_thread *t, uint64_t pc) {
+  void *addresses[CHS_MAX_FRAMES];
+  int count = backtrace(addresses, CHS_MAX_FRAMES);
+  int start = 0;
+  for (int i = 0; i < count; i++)
+    if ((uint64_t)addresses[i] == pc) {
+      start = i;
+      break;
+    }
+  t->report.frame_count = 0;
+  if (start == 0 && pc) t->report.frames[t->report.frame_count++] = pc;
+  for (int i = start; i < count && t->report.frame_count < CHS_MAX_FRAMES; i++)
+    t->report.frames[t->report.frame_count++] = (uint64_t)addresses[i];
+}
+
+_Noreturn void chs_report_and_stop(chs_thread *t) {
+  atomic_store(&t->parked, true);
+  if (t->role == CHS_JOBS) chs_worker_parked();
+  chs_release_streams();
+  uint64_t address = (uint64_t)&t->report;
+  while (syscall(SYS_write, report_pipe[1], &address, sizeof address) < 0 && errno == EINTR) {}
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, NULL);
+  for (;;) syscall(SYS_pause);
+}
+
+_Noreturn void chs_park(enum chs_event event, int exit_status, const char *message) {
+  chs_thread *t = chs_self;
+  if (!t) t = chs_adopt(CHS_UNKNOWN);
+  if (!t) _exit(70);
+  t->report.event = event;
+  t->report.role = t->role;
+  t->report.run = atomic_load(&t->run);
+  t->report.exit_status = exit_status;
+  t->report.main_thread = chs_is_main_thread();
+  if (message) {
+    size_t n = strnlen(message, CHS_MAX_MESSAGE);
+    memcpy(t->report.message, message, n);
+    t->report.message_length = (int)n;
+  }
+  collect_frames(t, 0);
+  chs_report_and_stop(t);
+}
+
+static chs_thread *stranger(void) {
+  int i = atomic_fetch_add(&stranger_count, 1);
+  if (i >= 64) return NULL;
+  chs_thread *t = &strangers[i];
+  t->id = pthread_self();
+  return t;
+}
+
+/// glibc keeps the text of its last fatal message here; private, so it may be absent.
+static void take_abort_message(chs_report *r) {
+  struct text {
+    unsigned size;
+    char text[];
+  } **slot = dlvsym(RTLD_DEFAULT, "__abort_msg", "GLIBC_PRIVATE");
+  if (!slot || !*slot) return;
+  size_t n = strnlen((*slot)->text, CHS_MAX_MESSAGE);
+  memcpy(r->message, (*slot)->text, n);
+  r->message_length = (int)n;
+  static const char *const damaged[] = {"free()",    "malloc",         "realloc()",       "corrupted",
+                                        "double free", "munmap_chunk", "stack smashing", "buffer overflow"};
+  r->message[n < CHS_MAX_MESSAGE ? n : n - 1] = 0;
+  for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++)
+    if (strstr(r->message, damaged[i])) r->corrupted = true;
+}
+
+static void on_trap(int signal, siginfo_t *info, void *context) {
+  int saved_errno = errno;
+  ucontext_t *uc = context;
+  uint64_t pc = program_counter(uc);
+  chs_thread *t = chs_self;
+#if defined(__x86_64__)
+  uint64_t breakpoint = pc - 1;
+#else
+  uint64_t breakpoint = pc;
+#endif
+  if (signal == SIGTRAP && chs_lift_breakpoint(breakpoint)) {
+    set_program_counter(uc, breakpoint);
+    if (t && atomic_load(&t->interrupt)) {
+      t->report.event = CHS_INTERRUPTED;
+      t->report.role = t->role;
+      t->report.run = atomic_load(&t->run);
+      t->report.main_thread = chs_is_main_thread();
+      collect_frames(t, breakpoint);
+      chs_report_and_stop(t);
+    }
+    errno = saved_errno;
+    return;
+  }
+  if (!t) t = stranger();
+  if (!t) _exit(71);
+  chs_report *r = &t->report;
+  r->event = CHS_TRAPPED;
+  r->role = t->role;
+  r->run = atomic_load(&t->run);
+  r->signal = signal;
+  r->main_thread = chs_is_main_thread();
+  r->fault_address = (uint64_t)info->si_addr;
+  if (signal == SIGSEGV && t->stack_low) {
+    // A frame may be larger than the guard: anything near the low end counts.
+    uint64_t low = (uint64_t)t->stack_low;
+    r->stack_overflow = r->fault_address < low + (64 << 10) && r->fault_address + (16 << 20) > low;
+  }
+  // A second trap while this one is being described: what is known must do.
+  if (!atomic_exchange(&t->in_handler, true)) {
+    if (signal == SIGABRT && r->message_length == 0) take_abort_message(r);
+    collect_frames(t, pc);
+  }
+  chs_report_and_stop(t);
+}
+
+/// Whether the thread was waiting in the kernel, where parking holds up nobody. A write may hold a stream's lock.
+static bool in_blocking_call(const ucontext_t *uc) {
+#if defined(__x86_64__)
+  uint64_t pc = program_counter(uc);
+  const unsigned char *code = (const unsigned char *)pc;
+  long call;
+  if (code[0] == 0x0f && code[1] == 0x05) {
+    call = uc->uc_mcontext.gregs[REG_RAX];
+  } else if (code[-2] == 0x0f && code[-1] == 0x05 && uc->uc_mcontext.gregs[REG_RAX] == -EINTR) {
+    return true;  // a sleep, a poll, a wait: calls that aren't restarted never hold a stream's lock
+  } else {
+    return false;
+  }
+  return call != SYS_write && call != SYS_writev && call != SYS_pwrite64;
+#else
+  const uint32_t *code = (const uint32_t *)program_counter(uc);
+  return code[-1] == 0xd4000001 && uc->uc_mcontext.regs[0] == (uint64_t)-EINTR;
+#endif
+}
+
+static void on_interrupt(int signal, siginfo_t *info, void *context) {
+  (void)signal, (void)info;
+  chs_thread *t = chs_self;
+  if (!t) return;
+  int wanted = atomic_load(&t->interrupt);
+  if (!wanted) return;
+  int saved_errno = errno;
+  ucontext_t *uc = context;
+  uint64_t pc = program_counter(uc);
+  bool safe = chs_in_cell_code(pc);
+  if (!safe && t->role == CHS_CELL) safe = in_blocking_call(uc);
+  if (!safe && wanted == 2) safe = !chs_in_c_library(pc);
+  if (safe) {
+    t->report.event = CHS_INTERRUPTED;
+    t->report.role = t->role;
+    t->report.run = atomic_load(&t->run);
+    t->report.main_thread = chs_is_main_thread();
+    collect_frames(t, pc);
+    chs_report_and_stop(t);
+  }
+  // Somewhere in a library: stop when it returns to the cell's own code.
+  void *addresses[CHS_MAX_FRAMES];
+  int count = backtrace(addresses, CHS_MAX_FRAMES);
+  for (int i = 1; i < count; i++)
+    if (chs_in_cell_code((uint64_t)addresses[i])) {
+      chs_plant_breakpoint((uint64_t)addresses[i]);
+      break;
+    }
+  errno = saved_errno;
+}
+
+int chs_install(void) {
+  if (pipe2(report_pipe, O_CLOEXEC) != 0) return -1;
+  report_pipe[0] = chs_move_descriptor(report_pipe[0]);
+  report_pipe[1] = chs_move_descriptor(report_pipe[1]);
+  main_thread = pthread_self();
+  // The unwinder allocates on first use; that must not happen in a signal handler.
+  void *warm[4];
+  backtrace(warm, 4);
+  if (!chs_adopt(CHS_UNKNOWN)) return -1;
+
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_sigaction = on_trap;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+  sigemptyset(&action.sa_mask);
+  static const int traps[] = {SIGILL, SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGSYS};
+  for (size_t i = 0; i < sizeof traps / sizeof *traps; i++) sigaction(traps[i], &action, NULL);
+
+  action.sa_sigaction = on_interrupt;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
+  sigaction(SIGRTMIN + 7, &action, NULL);
+
+  // A client's Ctrl-C reaches the whole process group: the kernel decides what it means.
+  signal(SIGINT, SIG_IGN);
+  signal(SIGPIPE, SIG_IGN);
+  atomic_store(&chs_installed, true);
+  return report_pipe[0];
+}

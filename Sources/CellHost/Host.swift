@@ -1,0 +1,224 @@
+import CHostSupport
+import CellSupport
+import Foundation
+import HostProtocol
+import ICLEngine
+import NotebookDisplay
+import Synchronization
+
+/// Takes requests from the kernel, runs cells on threads of their own, and reports how each ended.
+final class Host: Sendable {
+  private let channel: FrameChannel
+  private let reports: Int32
+  private let runs = Mutex<[UInt64: Run]>([:])
+  private let acknowledgements = Mutex<(next: UInt64, waiting: [UInt64: DispatchSemaphore])>((0, [:]))
+  private let output: KeptDescriptors
+
+  init(channel: FrameChannel, reports: Int32) {
+    self.channel = channel
+    self.reports = reports
+    output = KeptDescriptors()
+  }
+
+  func start() {
+    CellSupport.bridge = self
+    NotebookOutput.sink = self
+    Thread.detachNewThread { self.serveRequests() }
+    Thread.detachNewThread { self.watchReports() }
+    Thread.detachNewThread { self.flushOutput() }
+    send(.ready)
+  }
+
+  /// Ends the process when the kernel is gone: nothing is left to run for.
+  private func send(_ event: HostEvent) {
+    do { try channel.send(event) } catch { _exit(0) }
+  }
+
+  private func serveRequests() {
+    while true {
+      guard let request = try? channel.receive(HostRequest.self) else { _exit(0) }
+      switch request {
+      case .run(let cell): run(cell)
+      case .interrupt(let id): interrupt(id)
+      case .inputReply(let id, let line): runs.withLock { $0[id] }?.input.put(line)
+      case .acknowledge(let number):
+        acknowledgements.withLock { $0.waiting.removeValue(forKey: number) }?.signal()
+      case .shutdown: _exit(0)
+      }
+    }
+  }
+
+  // MARK: Running
+
+  private func run(_ cell: CellRun) {
+    output.restore()
+    Interruption.reset()
+    let run = Run(cell)
+    runs.withLock { $0[cell.id] = run }
+    let context = Unmanaged.passRetained(CellThread(host: self, run: run))
+    let thread = chs_start(
+      CHS_CELL, cell.id, Self.stackBytes,
+      { Unmanaged<CellThread>.fromOpaque($0!).takeRetainedValue().main() }, context.toOpaque())
+    if thread == nil {
+      context.release()
+      finish(run, .notLoaded("no thread could be started for the cell: \(String(cString: strerror(errno)))"))
+    }
+  }
+
+  /// Reserved, not used: a cell that recurses deeply gets this far before it is stopped.
+  private static let stackBytes = 512 << 20
+
+  fileprivate func body(of run: Run) {
+    guard let handle = dlopen(run.cell.library, RTLD_NOW | RTLD_GLOBAL) else {
+      finish(run, .notLoaded(String(cString: dlerror())))
+      return
+    }
+    guard let symbol = dlsym(handle, run.cell.entry) else {
+      finish(run, .notLoaded("the cell has no entry point \(run.cell.entry)"))
+      return
+    }
+    chs_register_cell(symbol)
+    chs_call_entry(symbol)
+    let outcome: RunOutcome =
+      if let error = run.thrown.withLock({ $0 }) {
+        .threw(type: error.type, description: error.description, reached: Int(chs_marked(run.cell.id)))
+      } else {
+        .completed
+      }
+    finish(run, outcome)
+  }
+
+  /// The first caller for a run decides how it ended.
+  private func finish(_ run: Run, _ outcome: RunOutcome) {
+    guard runs.withLock({ $0.removeValue(forKey: run.cell.id) }) != nil else { return }
+    chs_clear_interrupt(run.cell.id)
+    CellTasks.forget(run: run.cell.id)
+    chs_flush_output()
+    send(.finished(run: run.cell.id, outcome))
+  }
+
+  // MARK: Interrupts
+
+  /// Asks first: the engine looks at a flag, tasks are cancelled. Then insists, by signal.
+  private func interrupt(_ id: UInt64) {
+    guard let run = runs.withLock({ $0[id] }) else { return }
+    let count = run.interrupts.wrappingAdd(1, ordering: .relaxed).newValue
+    Interruption.request()
+    CellTasks.cancel(run: id)
+    run.input.put(nil)
+    if count > 1 {
+      run.insist.store(true, ordering: .relaxed)
+      return
+    }
+    Thread.detachNewThread {
+      usleep(100_000)
+      var tries = 0
+      while self.runs.withLock({ $0[id] != nil }) {
+        chs_interrupt(id, run.insist.load(ordering: .relaxed))
+        tries += 1
+        usleep(tries < 1000 ? 1000 : 10_000)
+      }
+      Interruption.reset()
+    }
+  }
+
+  // MARK: Reports of parked threads
+
+  private func watchReports() {
+    while true {
+      var address: UInt64 = 0
+      let n = withUnsafeMutableBytes(of: &address) { read(reports, $0.baseAddress, 8) }
+      if n < 0 && errno == EINTR { continue }
+      guard n == 8, let pointer = UnsafePointer<chs_report>(bitPattern: UInt(address)) else { _exit(72) }
+      handle(pointer)
+    }
+  }
+
+  private func handle(_ pointer: UnsafePointer<chs_report>) {
+    let id = pointer.pointee.run
+    let run = runs.withLock { $0[id] }
+    let reached = Int(chs_marked(id))
+    switch pointer.pointee.event {
+    case CHS_INTERRUPTED:
+      // A job thread was stopped; the cell's own thread waits for it in vain and is stopped as well.
+      if let run { finish(run, .interrupted(frames: pointer.frames, reached: reached)) }
+    case CHS_EXITED:
+      if let run { finish(run, .exited(status: Int(pointer.pointee.exit_status), reached: reached)) }
+    case CHS_ABANDONED:
+      if let run { finish(run, .inputRefused(reached: reached)) }
+    default:
+      let trap = pointer.trap(reached: reached)
+      // A trap on a thread nobody knows (a dispatch queue's) most likely belongs to the one cell that runs.
+      if let run = run ?? (id == 0 ? runs.withLock { $0.values.first } : nil) {
+        finish(run, .trapped(trap))
+      } else {
+        send(.backgroundTrap(trap))
+      }
+      if trap.isFatalToHost { _exit(73) }
+    }
+  }
+
+  // MARK: Output
+
+  private func flushOutput() {
+    while true {
+      usleep(runs.withLock { $0.isEmpty } ? 100_000 : 20_000)
+      chs_flush_output()
+    }
+  }
+
+  /// Sends an event whose place among printed text matters, and waits until the kernel has handed it on.
+  private func sendInOrder(_ event: (UInt64) -> HostEvent) {
+    chs_flush_output()
+    let handled = DispatchSemaphore(value: 0)
+    let number = acknowledgements.withLock { state in
+      state.next += 1
+      state.waiting[state.next] = handled
+      return state.next
+    }
+    send(event(number))
+    handled.wait()
+  }
+}
+
+extension Host: DisplaySink {
+  func show(_ bundle: MIMEBundle, id: String?, update: Bool) {
+    sendInOrder { .display(bundle, id: id, update: update, number: $0) }
+  }
+  func clear(wait: Bool) { sendInOrder { .clearOutput(wait: wait, number: $0) } }
+}
+
+extension Host: CellBridge {
+  func result(_ bundle: MIMEBundle) {
+    let id = chs_current_run()
+    guard let run = runs.withLock({ $0[id] }), run.cell.wantsResult else { return }
+    sendInOrder { .result(run: id, bundle, number: $0) }
+  }
+
+  func readLine(prompt: String) -> String? {
+    let id = chs_current_run()
+    guard let run = runs.withLock({ $0[id] }) else { return nil }
+    guard run.cell.allowStdin else { chs_park(CHS_ABANDONED, 0, nil) }
+    chs_flush_output()
+    send(.inputRequest(run: id, prompt: prompt))
+    return run.input.take()
+  }
+
+  func threw(_ error: any Error) {
+    let id = chs_current_run()
+    guard let run = runs.withLock({ $0[id] }) else { return }
+    let thrown = Run.Thrown(type: String(reflecting: type(of: error)), description: String(describing: error))
+    run.thrown.withLock { $0 = thrown }
+  }
+}
+
+/// What a cell's thread is started with.
+private final class CellThread {
+  private let host: Host
+  private let run: Run
+  init(host: Host, run: Run) {
+    self.host = host
+    self.run = run
+  }
+  func main() { host.body(of: run) }
+}

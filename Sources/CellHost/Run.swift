@@ -1,0 +1,84 @@
+import CHostSupport
+import Foundation
+import HostProtocol
+import Synchronization
+
+/// One cell on its way.
+final class Run: Sendable {
+  struct Thrown: Sendable {
+    var type: String
+    var description: String
+  }
+  let cell: CellRun
+  let thrown = Mutex<Thrown?>(nil)
+  let input = InputSlot()
+  let interrupts = Atomic<Int>(0)
+  /// A second interrupt came: stop in library code too.
+  let insist = Atomic<Bool>(false)
+
+  init(_ cell: CellRun) { self.cell = cell }
+}
+
+/// Hands a line of input from the thread that serves the kernel to the cell's.
+final class InputSlot: Sendable {
+  private let lines = Mutex<[String?]>([])
+  private let arrived = DispatchSemaphore(value: 0)
+
+  func put(_ line: String?) {
+    lines.withLock { $0.append(line) }
+    arrived.signal()
+  }
+
+  func take() -> String? {
+    arrived.wait()
+    return lines.withLock { $0.removeFirst() }
+  }
+}
+
+/// Standard input, output and error as the kernel gave them, so that a cell which closed them does no lasting harm.
+final class KeptDescriptors: Sendable {
+  private let kept: [Int32]
+
+  init() { kept = (0...2).map { fcntl($0, F_DUPFD_CLOEXEC, 810) } }
+
+  func restore() {
+    for (descriptor, copy) in kept.enumerated() where copy >= 0 {
+      var now = stat()
+      var then = stat()
+      let same =
+        fstat(Int32(descriptor), &now) == 0 && fstat(copy, &then) == 0 && now.st_ino == then.st_ino
+        && now.st_dev == then.st_dev
+      if !same { dup2(copy, Int32(descriptor)) }
+    }
+  }
+}
+
+extension UnsafePointer<chs_report> {
+  /// The frames of the report, with the objects they belong to.
+  var frames: [Frame] {
+    let count = Int(pointee.frame_count)
+    guard let counters = chs_report_frames(self) else { return [] }
+    return (0..<count).compactMap { index in
+      // A return address may lie behind the last line of its function; the call is just before it.
+      let address = index == 0 ? counters[index] : counters[index] - 1
+      var path: UnsafePointer<CChar>?
+      var symbol: UnsafePointer<CChar>?
+      var offset: UInt64 = 0
+      guard chs_locate(address, &path, &offset, &symbol), let path else { return nil }
+      return Frame(image: String(cString: path), offset: offset, symbol: symbol.map { String(cString: $0) })
+    }
+  }
+
+  var message: String {
+    guard let text = chs_report_message(self) else { return "" }
+    let bytes = UnsafeRawBufferPointer(start: text, count: Int(pointee.message_length))
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  func trap(reached: Int) -> Trap {
+    Trap(
+      run: pointee.run, signal: Int(pointee.signal), message: message, faultAddress: pointee.fault_address,
+      isStackOverflow: pointee.stack_overflow, isAsynchronous: pointee.role != CHS_CELL,
+      isFatalToHost: pointee.corrupted || pointee.main_thread, frames: frames, reached: reached)
+  }
+}

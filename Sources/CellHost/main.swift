@@ -1,3 +1,0 @@
-import ICLEngine
-
-print("cell host", TensorType.allCases.count)

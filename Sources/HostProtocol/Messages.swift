@@ -1,0 +1,112 @@
+package import NotebookDisplay
+
+/// What the kernel process asks of the cell host.
+package enum HostRequest: Codable, Sendable, Equatable {
+  /// Loads a cell's shared object and runs its entry point. Answered by exactly one `HostEvent.finished`.
+  case run(CellRun)
+  /// Stops a run, keeping every variable. The second request for the same run insists.
+  case interrupt(run: UInt64)
+  /// A line for the run that asked; `nil` is the end of input.
+  case inputReply(run: UInt64, line: String?)
+  /// The kernel has handed on everything up to the display or result that carried this number.
+  case acknowledge(UInt64)
+  case shutdown
+}
+
+package struct CellRun: Codable, Sendable, Equatable {
+  /// Number of this run, never used twice.
+  package var id: UInt64
+  /// Absolute path of the shared object.
+  package var library: String
+  /// Symbol of the entry point.
+  package var entry: String
+  package var allowStdin: Bool
+  /// Whether the trailing expression's value is sent as a result.
+  package var wantsResult: Bool
+
+  package init(id: UInt64, library: String, entry: String, allowStdin: Bool, wantsResult: Bool) {
+    self.id = id
+    self.library = library
+    self.entry = entry
+    self.allowStdin = allowStdin
+    self.wantsResult = wantsResult
+  }
+}
+
+/// What the cell host tells the kernel process.
+package enum HostEvent: Codable, Sendable, Equatable {
+  /// The engine is loaded and runs are accepted.
+  case ready
+  /// Waits for `acknowledge(number)`, so that text printed before and after keeps its place.
+  case display(MIMEBundle, id: String?, update: Bool, number: UInt64)
+  case clearOutput(wait: Bool, number: UInt64)
+  case result(run: UInt64, MIMEBundle, number: UInt64)
+  case inputRequest(run: UInt64, prompt: String)
+  case finished(run: UInt64, RunOutcome)
+  /// A thread left over from an earlier cell trapped; no run of now is touched.
+  case backgroundTrap(Trap)
+}
+
+/// How a run ended.
+package enum RunOutcome: Codable, Sendable, Equatable {
+  case completed
+  /// An error reached the top level.
+  case threw(type: String, description: String, reached: Int)
+  case trapped(Trap)
+  case interrupted(frames: [Frame], reached: Int)
+  /// `exit(status)` was called.
+  case exited(status: Int, reached: Int)
+  /// The shared object couldn't be loaded.
+  case notLoaded(String)
+  /// `readLine()` was called where the client takes no input.
+  case inputRefused(reached: Int)
+}
+
+/// A thread that hit a trap or a deadly signal and was parked.
+package struct Trap: Codable, Sendable, Equatable {
+  /// The run whose code trapped.
+  package var run: UInt64
+  package var signal: Int
+  /// What the Swift runtime or the C library said, as they said it.
+  package var message: String
+  package var faultAddress: UInt64
+  package var isStackOverflow: Bool
+  /// Asynchronous code rather than the cell's own thread.
+  package var isAsynchronous: Bool
+  /// The host can't go on after this one and has ended itself.
+  package var isFatalToHost: Bool
+  package var frames: [Frame]
+  /// How many of the cell's variable declarations were reached.
+  package var reached: Int
+
+  package init(
+    run: UInt64, signal: Int, message: String, faultAddress: UInt64, isStackOverflow: Bool, isAsynchronous: Bool,
+    isFatalToHost: Bool, frames: [Frame], reached: Int
+  ) {
+    self.run = run
+    self.signal = signal
+    self.message = message
+    self.faultAddress = faultAddress
+    self.isStackOverflow = isStackOverflow
+    self.isAsynchronous = isAsynchronous
+    self.isFatalToHost = isFatalToHost
+    self.frames = frames
+    self.reached = reached
+  }
+}
+
+/// One call frame, innermost first in lists.
+package struct Frame: Codable, Sendable, Equatable {
+  /// Path of the loaded object, as the loader knows it.
+  package var image: String
+  /// Offset in that object, of the instruction that runs or of the call.
+  package var offset: UInt64
+  /// Mangled name, when the object exports one there.
+  package var symbol: String?
+
+  package init(image: String, offset: UInt64, symbol: String?) {
+    self.image = image
+    self.offset = offset
+    self.symbol = symbol
+  }
+}

@@ -1,0 +1,161 @@
+import Foundation
+package import Logging
+import Synchronization
+
+/// A cell compiled and linked, not yet run.
+package struct CompiledCell: Sendable {
+  package let module: String
+  package let library: String
+  package let entry: String
+}
+
+package enum CompileFailure: Error, Sendable {
+  /// The user's code is wrong: what the compiler said, at the user's own lines.
+  case diagnostics([Diagnostic])
+  /// The compiler or linker itself failed.
+  case tool(String)
+  /// The system refused something: a process, a file.
+  case system(String)
+  case interrupted
+}
+
+/// Turns a cell's text into a shared object by calling `swift-frontend` and `ld.lld` directly: the `swiftc` driver
+/// alone would cost more than both.
+package final class CellCompiler: Sendable {
+  private let environment: CellEnvironment
+  private let folder: String
+  private let tools = ToolRunner()
+  private let log: Logger
+
+  /// - Parameter folder: the session's own folder, which the caller creates and removes.
+  package init(environment: CellEnvironment, folder: String, log: Logger) throws {
+    self.environment = environment
+    self.folder = folder
+    self.log = log
+    try writeStubModules()
+  }
+
+  package func cancel() { tools.cancel() }
+  package func reset() { tools.reset() }
+
+  /// - Parameters:
+  ///   - module: name of the module to make, unique in the session.
+  ///   - label: what the cell is called in messages: `Cell[3]`.
+  ///   - header: imports that the user doesn't see, one per line.
+  package func compile(
+    _ source: CellSource, module: String, label: String, header: [String], optimized: Bool = false
+  ) throws -> CompiledCell {
+    let cell = "\(folder)/\(module)"
+    let text = (header + ["#sourceLocation(file: \"\(label)\", line: 1)"]).joined(separator: "\n") + "\n"
+    do {
+      try FileManager.default.createDirectory(atPath: cell, withIntermediateDirectories: true)
+      try Data((text + source.edited.text + "\n").utf8).write(to: URL(fileURLWithPath: cell + "/main.swift"))
+    } catch {
+      throw CompileFailure.system("the session folder \(folder) can't be written: \(error.localizedDescription)")
+    }
+
+    let entry = "\(module)_main"
+    let clock = ContinuousClock()
+    let started = clock.now
+    let compiled = try run(
+      [
+        environment.toolchain.frontend, "-c", "-primary-file", "\(cell)/main.swift", "-module-name", module,
+        "-o", "\(cell)/main.o", "-emit-module-path", "\(folder)/\(module).swiftmodule",
+        "-entry-point-function-name", entry, optimized ? "-O" : "-Onone",
+      ] + moduleFlags + ["-gline-tables-only", "-diagnostic-style", "llvm", "-no-color-diagnostics"])
+    guard compiled.succeeded else {
+      let found = Diagnostic.parse(compiled.output, label: label, source: source)
+      if found.contains(where: { $0.severity == .error }) { throw CompileFailure.diagnostics(found) }
+      let how = compiled.signal == 0 ? "ended with status \(compiled.status)" : "died of signal \(compiled.signal)"
+      throw CompileFailure.tool("swift-frontend \(how):\n\(compiled.output.suffix(4000))")
+    }
+    let middle = clock.now
+    let library = "\(cell)/lib\(module).so"
+    let linked = try run(
+      [
+        environment.toolchain.linker, "-shared", "\(cell)/main.o", "-o", library, environment.toolchain.runtimeObject,
+        "-L\(environment.toolchain.libraries)", "-rpath", environment.toolchain.libraries, "-lswiftCore",
+        "-lswiftSwiftOnoneSupport", "-lswift_Concurrency",
+        "-lswift_StringProcessing", "--wrap=exit", "--wrap=swift_errorInMain", "-Bsymbolic-functions",
+        "--build-id=none",
+      ] + source.names.linkedLibraries(in: environment.toolchain.libraries) + environment.linkerFlags)
+    guard linked.succeeded else { throw CompileFailure.tool("ld.lld failed:\n\(linked.output.suffix(4000))") }
+    log.debug(
+      "compiled",
+      metadata: [
+        "module": "\(module)", "frontend": "\(middle - started)", "link": "\(clock.now - middle)",
+      ])
+    try? FileManager.default.removeItem(atPath: cell + "/main.o")
+    return CompiledCell(module: module, library: library, entry: entry)
+  }
+
+  /// What the compiler and completion need to find modules and treat cells alike.
+  package var moduleFlags: [String] {
+    [
+      "-I", folder, "-module-cache-path", environment.moduleCache, "-swift-version", "5", "-enable-testing",
+      "-disable-access-control", "-suppress-warnings", "-enable-bare-slash-regex", "-resource-dir",
+      environment.toolchain.root + "/lib/swift", "-target", "\(Toolchain.architecture)-unknown-linux-gnu",
+    ] + environment.moduleFolders.flatMap { ["-I", $0] } + stubFlags
+  }
+
+  /// The same for sourcekitd, which takes the driver's options.
+  package var completionFlags: [String] {
+    [
+      "-module-name", "Completion", "-I", folder, "-module-cache-path", environment.moduleCache, "-swift-version", "5",
+      "-Xfrontend", "-disable-access-control", "-resource-dir", environment.toolchain.root + "/lib/swift", "-target",
+      "\(Toolchain.architecture)-unknown-linux-gnu",
+    ] + environment.moduleFolders.flatMap { ["-I", $0] } + stubFlags
+  }
+
+  /// CellSupport has one of its own.
+  private var hiddenClangModules: [String] { environment.hiddenClangModules + ["CHostSupport"] }
+
+  private var stubFlags: [String] {
+    hiddenClangModules.flatMap { ["-Xcc", "-fmodule-map-file=\(folder)/stubs/\($0).modulemap"] }
+  }
+
+  /// The engine's own C modules are imported internally: the compiler asks that they exist and looks no further, so
+  /// empty ones do.
+  private func writeStubModules() throws {
+    do {
+      try FileManager.default.createDirectory(atPath: folder + "/stubs", withIntermediateDirectories: true)
+      for name in hiddenClangModules {
+        try Data("module \(name) {}\n".utf8).write(to: URL(fileURLWithPath: "\(folder)/stubs/\(name).modulemap"))
+      }
+    } catch {
+      throw CompileFailure.system("the session folder \(folder) can't be written: \(error.localizedDescription)")
+    }
+  }
+
+  private func run(_ arguments: [String]) throws -> ToolResult {
+    let result: ToolResult
+    do {
+      result = try tools.run(arguments)
+    } catch CompileFailure.system(let what) where what.contains(String(cString: strerror(ECANCELED))) {
+      throw CompileFailure.interrupted
+    }
+    if result.signal == SIGKILL { throw CompileFailure.interrupted }
+    return result
+  }
+}
+
+extension DeclaredNames {
+  /// Libraries of the toolchain for the modules that the cell imports: `-lFoundation`.
+  func linkedLibraries(in folder: String) -> [String] {
+    importedModules.flatMap { module in
+      ["\(module)", "swift\(module)"].filter { FileManager.default.fileExists(atPath: "\(folder)/lib\($0).so") }
+        .map { "-l\($0)" }
+    }
+  }
+
+  /// `Foundation` of `import struct Foundation.Data`.
+  var importedModules: [String] {
+    imports.compactMap { text in
+      let words = text.split(whereSeparator: \.isWhitespace).map(String.init)
+      guard let at = words.firstIndex(of: "import"), at + 1 < words.count else { return nil }
+      let kinds: Set = ["struct", "class", "enum", "protocol", "typealias", "func", "let", "var"]
+      let path = kinds.contains(words[at + 1]) && at + 2 < words.count ? words[at + 2] : words[at + 1]
+      return path.split(separator: ".").first.map(String.init)
+    }
+  }
+}

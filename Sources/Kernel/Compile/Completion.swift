@@ -1,0 +1,211 @@
+import Foundation
+package import Logging
+package import NotebookDisplay
+
+/// Completion and inspection for the code of a cell, with everything that earlier cells declared.
+package final class Completion: Sendable {
+  private let sourceKit: SourceKit
+  private let file: String
+  private let flags: [String]
+  private let log: Logger
+
+  package init(toolchain: Toolchain, folder: String, flags: [String], log: Logger) {
+    sourceKit = SourceKit(library: toolchain.sourceKit)
+    file = folder + "/completion/main.swift"
+    self.flags = flags
+    self.log = log
+  }
+
+  /// Loads sourcekitd and the modules of the header, so that the first question of a user is quick.
+  package func warmUp(header: [String]) {
+    let started = ContinuousClock.now
+    _ = complete(code: "prin", cursor: 4, header: header)
+    log.debug("completion is warm", metadata: ["after": "\(ContinuousClock.now - started)"])
+  }
+
+  // MARK: Completion
+
+  private struct Answer: Decodable {
+    struct Item: Decodable {
+      var kind: String
+      var name: String?
+      var description: String?
+      var type: String?
+      enum CodingKeys: String, CodingKey {
+        case kind = "key.kind"
+        case name = "key.name"
+        case description = "key.description"
+        case type = "key.typename"
+      }
+    }
+    var results: [Item]?
+    enum CodingKeys: String, CodingKey { case results = "key.results" }
+  }
+
+  /// - Parameter cursor: in Unicode code points, as Jupyter counts.
+  package func complete(code: String, cursor: Int, header: [String]) -> CompletionAnswer {
+    let word = Word(before: cursor, in: code)
+    let text = Context(header: header, code: code)
+    let offset = text.offset(ofByte: word.startByte)
+    let key = Self.requestName
+    let answer = sourceKit.send([
+      ("key.request", .identifier("source.request.codecomplete.open")),
+      ("key.name", .text(key)), ("key.sourcefile", .text(file)), ("key.sourcetext", .text(text.source)),
+      ("key.offset", .number(offset)), ("key.compilerargs", .list([file] + flags)),
+      (
+        "key.codecomplete.options",
+        .table([
+          ("key.codecomplete.filtertext", .text(word.text)), ("key.codecomplete.requestlimit", .number(Self.limit)),
+          ("key.codecomplete.hideunderscores", .number(word.text.hasPrefix("_") ? 0 : 2)),
+          ("key.codecomplete.addinneroperators", .number(0)), ("key.codecomplete.addinnerresults", .number(0)),
+        ])
+      ),
+    ])
+    _ = sourceKit.send([
+      ("key.request", .identifier("source.request.codecomplete.close")), ("key.name", .text(key)),
+      ("key.sourcefile", .text(file)), ("key.offset", .number(offset)),
+    ])
+    let items = answer.flatMap { try? JSONDecoder().decode(Answer.self, from: $0) }?.results ?? []
+    var matches: [CompletionAnswer.Match] = []
+    var seen: Set<String> = []
+    for item in items {
+      guard let name = item.name, let inserted = Self.insertion(name, kind: item.kind), !inserted.isEmpty,
+        seen.insert(inserted).inserted
+      else { continue }
+      let isCall = item.kind.contains(".function.")
+      let signature = [item.description, item.type.map { isCall ? "-> \($0)" : ": \($0)" }].compactMap { $0 }
+      matches.append(
+        .init(
+          text: inserted, type: Self.type(of: item.kind),
+          signature: item.type?.isEmpty == false ? signature.joined(separator: isCall ? " " : "") : item.description))
+    }
+    return CompletionAnswer(matches: matches, cursorStart: word.start, cursorEnd: word.end)
+  }
+
+  private static let limit = 200
+  private static let requestName = "cell"
+
+  /// What is typed for `append(_:)`: the name and the opening bracket, or both brackets when nothing goes between.
+  private static func insertion(_ name: String, kind: String) -> String? {
+    if kind.hasSuffix("keyword") || !name.contains("(") { return name }
+    guard let bracket = name.firstIndex(of: "(") else { return name }
+    let base = name[..<bracket]
+    return name[bracket...] == "()" ? name : "\(base)("
+  }
+
+  /// Words that `_jupyter_types_experimental` knows.
+  private static func type(of kind: String) -> String {
+    let words: [(String, String)] = [
+      ("keyword", "keyword"), ("module", "module"), ("function.method", "function"), ("function.constructor", "class"),
+      ("function", "function"), ("struct", "class"), ("class", "class"), ("actor", "class"),
+      ("enumelement", "instance"),
+      ("enum", "class"), ("protocol", "class"), ("typealias", "class"), ("associatedtype", "class"),
+      ("var", "instance"), ("pattern", "statement"), ("macro", "function"),
+    ]
+    return words.first { kind.contains($0.0) }?.1 ?? "instance"
+  }
+
+  // MARK: Inspection
+
+  private struct Info: Decodable {
+    var name: String?
+    var type: String?
+    var declaration: String?
+    var documentation: String?
+    var comment: String?
+    var module: String?
+    enum CodingKeys: String, CodingKey {
+      case name = "key.name"
+      case type = "key.typename"
+      case declaration = "key.annotated_decl"
+      case documentation = "key.doc.full_as_xml"
+      case comment = "key.doc.comment"
+      case module = "key.modulename"
+    }
+  }
+
+  /// Declaration, type and documentation of the name at the cursor.
+  package func inspect(code: String, cursor: Int, detailLevel: Int, header: [String]) -> MIMEBundle? {
+    let word = Word(around: cursor, in: code)
+    guard !word.text.isEmpty else { return nil }
+    let text = Context(header: header, code: code)
+    let answer = sourceKit.send([
+      ("key.request", .identifier("source.request.cursorinfo")), ("key.sourcefile", .text(file)),
+      ("key.sourcetext", .text(text.source)), ("key.offset", .number(text.offset(ofByte: word.startByte))),
+      ("key.compilerargs", .list([file] + flags)), ("key.retrieve_symbol_graph", .number(0)),
+    ])
+    guard let info = answer.flatMap({ try? JSONDecoder().decode(Info.self, from: $0) }), info.name != nil else {
+      return nil
+    }
+    let declaration = Traceback.shortened(
+      info.declaration.map(DocumentationText.stripped) ?? "\(info.name ?? ""): \(info.type ?? "")")
+    var markdown = "```swift\n\(declaration)\n```"
+    var plain = declaration
+    if let module = info.module, !module.hasPrefix("Cell"), module != "Completion", module != "Prelude" {
+      markdown += "\n\n*from \(module)*"
+      plain += "\n(from \(module))"
+    }
+    if let xml = info.documentation {
+      let documentation = DocumentationText.markdown(xml)
+      markdown += "\n\n" + documentation
+      plain += "\n\n" + documentation
+    }
+    return MIMEBundle(data: ["text/plain": plain, "text/markdown": markdown])
+  }
+}
+
+/// A cell's code with the imports that the user doesn't see in front of it.
+private struct Context {
+  let source: String
+  private let lead: Int
+
+  init(header: [String], code: String) {
+    let front = header.joined(separator: "\n") + "\n"
+    source = front + code + "\n"
+    lead = front.utf8.count
+  }
+
+  func offset(ofByte byte: Int) -> Int { lead + byte }
+}
+
+/// The identifier at a cursor; positions in Unicode code points, `startByte` in UTF-8.
+struct Word: Equatable {
+  var text: String
+  var start: Int
+  var end: Int
+  var startByte: Int
+
+  /// What stands to the left of the cursor.
+  init(before cursor: Int, in code: String) { self.init(cursor, code, reachesRight: false) }
+
+  /// The whole identifier that touches the cursor.
+  init(around cursor: Int, in code: String) { self.init(cursor, code, reachesRight: true) }
+
+  private init(_ cursor: Int, _ code: String, reachesRight: Bool) {
+    let scalars = Array(code.unicodeScalars)
+    func belongs(_ scalar: Unicode.Scalar) -> Bool {
+      scalar == "_" || scalar == "$" || scalar.properties.isXIDContinue
+        || (scalar.value > 0x7f && (scalar.properties.isEmoji || scalar == "\u{200D}" || scalar == "\u{FE0F}"))
+    }
+    let cursor = min(max(cursor, 0), scalars.count)
+    var start = cursor
+    var end = cursor
+    while start > 0, belongs(scalars[start - 1]) { start -= 1 }
+    if reachesRight {
+      if start == end, end < scalars.count, !belongs(scalars[end]) {
+        // `f(` with the cursor behind the bracket means f.
+        while start > 0, scalars[start - 1] == "(" || scalars[start - 1] == " " { start -= 1 }
+        end = start
+        while start > 0, belongs(scalars[start - 1]) { start -= 1 }
+      } else {
+        while end < scalars.count, belongs(scalars[end]) { end += 1 }
+      }
+    }
+    var view = String.UnicodeScalarView()
+    view.append(contentsOf: scalars[start..<end])
+    text = String(view)
+    self.start = start
+    self.end = end
+    startByte = scalars[..<start].reduce(0) { $0 + UTF8.width($1) }
+  }
+}

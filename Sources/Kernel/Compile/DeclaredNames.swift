@@ -1,0 +1,110 @@
+import SwiftSyntax
+
+/// What a cell adds to the session, and which names it mentions. Found in the syntax tree alone: types aren't known.
+package struct DeclaredNames: Sendable, Equatable {
+  /// A declaration that a later cell can import by name.
+  package struct Declaration: Sendable, Equatable {
+    /// As Swift's scoped imports spell it: `import struct M.name`.
+    package enum Kind: String, Sendable { case `var`, `func`, `struct`, `class`, `enum`, `protocol`, `typealias` }
+    package var name: String
+    package var kind: Kind
+    /// For variables: the step of top-level code after which it has its value.
+    package var step: Int?
+  }
+
+  package var declarations: [Declaration] = []
+  /// Modules that the cell imports, as written: `import Foundation`, `@testable import Numerics`.
+  package var imports: [String] = []
+  /// Every identifier and operator in the cell.
+  package var mentioned: Set<String> = []
+  /// `Type:Protocol` for conformances stated in extensions: the program may hold each only once.
+  package var conformances: Set<String> = []
+  /// `Type.member` for members added by extensions.
+  package var extensionMembers: Set<String> = []
+  /// Operators, precedence groups and macros, which can't be imported by name.
+  package var operators: Set<String> = []
+  /// Declarations whose presence only the compiler can tell (`#if`), so that the module is imported whole.
+  package var hasConditional = false
+
+  /// Whether later cells need the whole module rather than names from it.
+  package var isImportedWhole: Bool {
+    !conformances.isEmpty || !extensionMembers.isEmpty || !operators.isEmpty || hasConditional
+  }
+
+  package init() {}
+
+  /// Reads one top-level declaration.
+  mutating func add(_ declaration: DeclSyntax, step: Int?) {
+    func named(_ token: TokenSyntax, _ kind: Declaration.Kind) {
+      declarations.append(Declaration(name: token.plainName, kind: kind, step: nil))
+    }
+    switch declaration.as(DeclSyntaxEnum.self) {
+    case .importDecl(let node): imports.append(node.trimmedDescription.replacing("\n", with: " "))
+    case .variableDecl(let node):
+      for binding in node.bindings { add(names(in: binding.pattern), step: step) }
+    case .functionDecl(let node): named(node.name, .func)
+    case .structDecl(let node): named(node.name, .struct)
+    case .classDecl(let node): named(node.name, .class)
+    case .actorDecl(let node): named(node.name, .class)
+    case .enumDecl(let node): named(node.name, .enum)
+    case .protocolDecl(let node): named(node.name, .protocol)
+    case .typeAliasDecl(let node): named(node.name, .typealias)
+    case .extensionDecl(let node): add(node)
+    case .operatorDecl(let node): operators.insert("operator \(node.name.text)")
+    case .precedenceGroupDecl(let node): operators.insert("precedencegroup \(node.name.text)")
+    case .macroDecl(let node): operators.insert("macro \(node.name.text)")
+    case .ifConfigDecl: hasConditional = true
+    default: break
+    }
+  }
+
+  mutating func add(_ names: [String], step: Int?) {
+    declarations += names.map { Declaration(name: $0, kind: .var, step: step) }
+  }
+
+  private mutating func add(_ node: ExtensionDeclSyntax) {
+    let type = node.extendedType.trimmedDescription
+    for inherited in node.inheritanceClause?.inheritedTypes ?? [] {
+      for part in inherited.type.trimmedDescription.split(separator: "&") {
+        conformances.insert("\(type):\(part.split(separator: " ").last ?? part)")
+      }
+    }
+    // An extension without members (a conformance that asks for nothing) still has to be found.
+    if node.inheritanceClause == nil { extensionMembers.insert("\(type).") }
+    for member in node.memberBlock.members {
+      switch member.decl.as(DeclSyntaxEnum.self) {
+      case .functionDecl(let node): extensionMembers.insert("\(type).\(node.name.plainName)")
+      case .variableDecl(let node):
+        for binding in node.bindings {
+          for name in names(in: binding.pattern) { extensionMembers.insert("\(type).\(name)") }
+        }
+      case .initializerDecl(let node):
+        extensionMembers.insert("\(type).init\(node.signature.parameterClause.trimmedDescription)")
+      case .subscriptDecl(let node):
+        extensionMembers.insert("\(type).subscript\(node.parameterClause.trimmedDescription)")
+      default:
+        if let named = member.decl.asProtocol((any NamedDeclSyntax).self) {
+          extensionMembers.insert("\(type).\(named.name.plainName)")
+        }
+      }
+    }
+  }
+}
+
+/// The variables that a pattern binds: `a` and `b` of `(a, b)`.
+func names(in pattern: some PatternSyntaxProtocol) -> [String] {
+  pattern.tokens(viewMode: .sourceAccurate).compactMap { token in
+    token.parent?.is(IdentifierPatternSyntax.self) == true ? token.plainName : nil
+  }
+}
+
+extension TokenSyntax {
+  /// Without the backticks of `` `default` ``.
+  var plainName: String { text.trimmingBackticks }
+}
+
+extension String {
+  var trimmingBackticks: String {
+    count > 2 && hasPrefix("`") && hasSuffix("`") ? String(dropFirst().dropLast()) : self
+  }
+}

@@ -1,0 +1,130 @@
+/// One message of the compiler, at a place in the user's own text.
+package struct Diagnostic: Sendable, Equatable {
+  package enum Severity: String, Sendable { case error, warning, note, remark }
+  package var severity: Severity
+  package var message: String
+  /// `Cell[3]`, or the path of another file.
+  package var file: String
+  /// 1-based; the column counts characters. 0 where the compiler gave none.
+  package var line: Int
+  package var column: Int
+  /// The user's line, without its end; empty when the place isn't in the cell.
+  package var sourceLine: String
+  /// What the compiler proposes to write at the place, when it fits on the line.
+  package var fixIt: String?
+
+  package init(
+    severity: Severity, message: String, file: String, line: Int, column: Int, sourceLine: String = "",
+    fixIt: String? = nil
+  ) {
+    self.severity = severity
+    self.message = message
+    self.file = file
+    self.line = line
+    self.column = column
+    self.sourceLine = sourceLine
+    self.fixIt = fixIt
+  }
+
+  /// Reads what `swift-frontend -diagnostic-style llvm` printed, and maps places back to the user's text.
+  package static func parse(_ output: String, label: String, source: CellSource) -> [Diagnostic] {
+    let lines = output.split(separator: "\n", omittingEmptySubsequences: false)
+    let userLines = source.original.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    var found: [Diagnostic] = []
+    for (index, line) in lines.enumerated() {
+      guard var diagnostic = header(line) else { continue }
+      if diagnostic.file == label {
+        let place = Place(
+          offset: source.edited.original(line: diagnostic.line, column: diagnostic.column), in: source.original)
+        diagnostic.line = place.line
+        diagnostic.column = place.column
+        if userLines.indices.contains(place.line - 1) { diagnostic.sourceLine = userLines[place.line - 1] }
+        diagnostic.fixIt = fixIt(below: index, in: lines)
+      }
+      if !found.contains(diagnostic) { found.append(diagnostic) }
+    }
+    return found
+  }
+
+  /// `Cell[3]:2:5: error: cannot find 'x' in scope`
+  private static func header(_ line: Substring) -> Diagnostic? {
+    for severity in [Severity.error, .warning, .note, .remark] {
+      guard let range = line.firstRange(of: ": \(severity.rawValue): ") else { continue }
+      let place = line[..<range.lowerBound]
+      let message = String(line[range.upperBound...])
+      let parts = place.split(separator: ":", omittingEmptySubsequences: false)
+      if parts.count >= 3, let row = Int(parts[parts.count - 2]), let column = Int(parts[parts.count - 1]) {
+        let file = parts.dropLast(2).joined(separator: ":")
+        return Diagnostic(severity: severity, message: message, file: file, line: row, column: column)
+      }
+      return Diagnostic(severity: severity, message: message, file: String(place), line: 0, column: 0)
+    }
+    return nil
+  }
+
+  /// Below the caret line the compiler writes the text of a fix-it where it would go.
+  private static func fixIt(below index: Int, in lines: [Substring]) -> String? {
+    guard index + 3 < lines.count, header(lines[index + 1]) == nil else { return nil }
+    let marks = lines[index + 2]
+    let text = lines[index + 3]
+    guard marks.contains("^"), marks.allSatisfy({ " ^~\t".contains($0) }), header(text) == nil else { return nil }
+    let proposed = text.trimmingSpaces
+    return proposed.isEmpty || !text.hasPrefix(" ") ? nil : proposed
+  }
+
+  /// As the compiler prints it: place, message, source line, caret and fix-it.
+  package func rendered(color: Bool = true) -> [String] {
+    let paint = Paint(on: color)
+    var place = file
+    if line > 0 { place += ":\(line):\(column)" }
+    let word =
+      severity == .error ? paint.red("error:") : severity == .note ? paint.gray("note:") : "\(severity.rawValue):"
+    var lines = ["\(paint.cyan(place)): \(word) \(paint.bold(message))"]
+    guard line > 0, !sourceLine.isEmpty else { return lines }
+    let number = String(line)
+    let margin = String(repeating: " ", count: number.count)
+    // Tabs stay tabs so that the caret stands under its character.
+    let lead = sourceLine.prefix(max(column - 1, 0)).map { $0 == "\t" ? "\t" : " " }.joined()
+    lines.append("\(paint.gray("\(number) |")) \(sourceLine)")
+    lines.append("\(paint.gray("\(margin) |")) \(lead)\(paint.green("^"))")
+    if let fixIt { lines.append("\(paint.gray("\(margin) |")) \(lead)\(paint.green(fixIt))") }
+    return lines
+  }
+}
+
+/// A place in a text, counted as people count.
+package struct Place: Sendable, Equatable {
+  /// 1-based.
+  package var line: Int
+  /// 1-based, in characters.
+  package var column: Int
+
+  package init(offset: Int, in text: String) {
+    let bytes = text.utf8
+    let end = bytes.index(bytes.startIndex, offsetBy: min(max(offset, 0), bytes.count))
+    let before = text[..<end]
+    let start = before.utf8.lastIndex(of: UInt8(ascii: "\n")).map { bytes.index(after: $0) } ?? text.startIndex
+    line = before.utf8.reduce(1) { $1 == UInt8(ascii: "\n") ? $0 + 1 : $0 }
+    column = text[start..<end].count + 1
+  }
+}
+
+/// ANSI colours, or none.
+struct Paint {
+  let on: Bool
+  private func wrap(_ code: String, _ text: String) -> String { on ? "\u{1b}[\(code)m\(text)\u{1b}[0m" : text }
+  func red(_ text: String) -> String { wrap("1;31", text) }
+  func green(_ text: String) -> String { wrap("32", text) }
+  func cyan(_ text: String) -> String { wrap("36", text) }
+  func gray(_ text: String) -> String { wrap("90", text) }
+  func bold(_ text: String) -> String { wrap("1", text) }
+}
+
+extension Substring {
+  var trimmingSpaces: String {
+    var text = self
+    while text.first?.isWhitespace == true { text.removeFirst() }
+    while text.last?.isWhitespace == true { text.removeLast() }
+    return String(text)
+  }
+}

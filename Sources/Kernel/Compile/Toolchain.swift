@@ -1,0 +1,47 @@
+import Foundation
+
+/// The Swift toolchain that compiles cells.
+package struct Toolchain: Sendable, Equatable {
+  /// The folder that holds `bin`, `lib` and `include`: `/opt/swift/usr`.
+  package let root: String
+
+  package var frontend: String { root + "/bin/swift-frontend" }
+  package var linker: String { root + "/bin/ld.lld" }
+  package var symbolizer: String { root + "/bin/llvm-symbolizer" }
+  package var libraries: String { root + "/lib/swift/linux" }
+  package var sourceKit: String { root + "/lib/libsourcekitdInProc.so" }
+
+  package static var architecture: String {
+    #if arch(arm64)
+      "aarch64"
+    #else
+      "x86_64"
+    #endif
+  }
+
+  /// Registers a shared object's metadata with the Swift runtime.
+  package var runtimeObject: String { "\(libraries)/\(Self.architecture)/swiftrt.o" }
+
+  package init(root: String) { self.root = root }
+
+  /// Looks where a toolchain may be: `ICL_TOOLCHAIN` (its `usr` folder or the one above), the `swift` or `swiftc` of
+  /// `PATH`, `/opt/swift`.
+  package static func find(environment: [String: String] = ProcessInfo.processInfo.environment) -> Toolchain? {
+    var candidates: [String] = []
+    if let named = environment["ICL_TOOLCHAIN"], !named.isEmpty { candidates += [named, named + "/usr"] }
+    for folder in (environment["PATH"] ?? "").split(separator: ":") {
+      for tool in ["swiftc", "swift"] {
+        // A link in /usr/bin leads to the toolchain.
+        let path = URL(fileURLWithPath: "\(folder)/\(tool)").resolvingSymlinksInPath()
+        candidates.append(path.deletingLastPathComponent().deletingLastPathComponent().path)
+      }
+    }
+    candidates += ["/opt/swift/usr", "/usr"]
+    return candidates.lazy.map(Toolchain.init(root:)).first { $0.missing.isEmpty }
+  }
+
+  /// Files that compiling a cell needs and that aren't there.
+  package var missing: [String] {
+    [frontend, linker, runtimeObject].filter { !FileManager.default.isReadableFile(atPath: $0) }
+  }
+}

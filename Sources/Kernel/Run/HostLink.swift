@@ -1,0 +1,212 @@
+import CHostSupport
+import Foundation
+import Glibc
+import HostProtocol
+import Logging
+import NotebookDisplay
+import Synchronization
+
+/// One cell host process and everything that comes from it, in order.
+///
+/// One thread starts the child, reads its two pipes and its channel, and hands on what arrives. When the receiver
+/// is slow, nothing more is read, the pipes fill, and the cell waits in its `print`: no output is ever dropped, and
+/// none piles up here.
+final class HostLink: @unchecked Sendable {
+  /// What the link tells its owner, always from the link's thread.
+  enum Event: Sendable {
+    case stream(StreamName, String)
+    case message(HostEvent)
+    /// The process is gone: exit status or signal.
+    case died(status: Int32, signal: Int32)
+  }
+
+  // Set by the link's thread before `started` is signalled, constant afterwards.
+  private(set) var pid: pid_t = 0
+  private var channel: FrameChannel?
+  private var pipes: (out: Int32, err: Int32) = (-1, -1)
+  private var failure: (any Error)?
+
+  private let executable: String
+  private let receive: @Sendable (Event) -> Void
+  private let log: Logger
+
+  /// Starts the host and returns once the process exists.
+  init(executable: String, log: Logger, receive: @escaping @Sendable (Event) -> Void) throws {
+    self.executable = executable
+    self.receive = receive
+    self.log = log
+    let started = DispatchSemaphore(value: 0)
+    let thread = Thread {
+      do { try self.spawn() } catch { self.failure = error }
+      let failed = self.failure != nil
+      started.signal()
+      if !failed { self.pump() }
+    }
+    thread.stackSize = 1 << 20
+    thread.start()
+    started.wait()
+    if let failure { throw failure }
+  }
+
+  func send(_ request: HostRequest) {
+    // A host that is gone says so by its end of file; a failed send adds nothing.
+    try? channel?.send(request)
+  }
+
+  func terminate() { if pid > 0 { kill(pid, SIGKILL) } }
+
+  // MARK: Starting
+
+  private func spawn() throws {
+    var sockets: [Int32] = [-1, -1]
+    guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &sockets) == 0 else {
+      throw posixError("socketpair")
+    }
+    var out: [Int32] = [-1, -1]
+    var err: [Int32] = [-1, -1]
+    guard chs_pipe(&out) == 0, chs_pipe(&err) == 0 else { throw posixError("pipe") }
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    posix_spawn_file_actions_adddup2(&actions, out[1], 1)
+    posix_spawn_file_actions_adddup2(&actions, err[1], 2)
+    posix_spawn_file_actions_adddup2(&actions, sockets[1], 3)
+    var environment = ProcessInfo.processInfo.environment
+    // The runtime's own crash handler would fork a debugger; ours reports and parks.
+    environment["SWIFT_BACKTRACE"] = "enable=no"
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    // A process group of its own: Ctrl-C in a console is the kernel's to handle.
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
+    var child: pid_t = 0
+    let code = withCStrings([executable, "--channel", "3"]) { argv in
+      withCStrings(environment.map { "\($0)=\($1)" }) { envp in
+        posix_spawn(&child, executable, &actions, &attributes, argv, envp)
+      }
+    }
+    close(out[1])
+    close(err[1])
+    close(sockets[1])
+    guard code == 0 else {
+      for descriptor in [out[0], err[0], sockets[0]] { close(descriptor) }
+      errno = code
+      throw posixError("posix_spawn \(executable)")
+    }
+    pid = child
+    pipes = (out[0], err[0])
+    channel = FrameChannel(descriptor: sockets[0])
+    for descriptor in [out[0], err[0]] { _ = fcntl(descriptor, F_SETFL, O_NONBLOCK) }
+    log.debug("host started", metadata: ["pid": "\(child)"])
+  }
+
+  // MARK: Reading
+
+  /// Longest wait before text that arrived is handed on, so that many small writes become few messages.
+  private static let batch = Duration.milliseconds(25)
+  private static let batchBytes = 1 << 18
+
+  private func pump() {
+    guard let channel else { return }
+    var streams = [Stream(.stdout, pipes.out), Stream(.stderr, pipes.err)]
+    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+
+    func flush() { for index in streams.indices { streams[index].flush(receive) } }
+    func drain(_ index: Int, atMost limit: Int) {
+      var left = limit
+      while left > 0, streams[index].isOpen {
+        let n = read(streams[index].descriptor, &buffer, min(buffer.count, left))
+        if n > 0 {
+          streams[index].append(buffer[..<n])
+          if streams[index].bytes >= Self.batchBytes { streams[index].flush(receive) }
+          left -= n
+        } else if n == 0 {
+          streams[index].isOpen = false
+        } else if errno != EINTR {
+          return
+        }
+      }
+    }
+
+    while true {
+      var wanted = [pollfd(fd: channel.descriptor, events: Int16(POLLIN), revents: 0)]
+      for stream in streams {
+        wanted.append(pollfd(fd: stream.isOpen ? stream.descriptor : -1, events: Int16(POLLIN), revents: 0))
+      }
+      let deadline = streams.compactMap(\.deadline).min()
+      let wait = deadline.map { max(0, Int32(($0 - .now).milliseconds.rounded(.up))) } ?? -1
+      let ready = poll(&wanted, nfds_t(wanted.count), wait)
+      if ready < 0 && errno != EINTR { break }
+      for index in streams.indices where ready > 0 && wanted[index + 1].revents != 0 {
+        drain(index, atMost: 1 << 18)
+      }
+      if let deadline = streams.compactMap(\.deadline).min(), deadline <= .now { flush() }
+      guard ready > 0, wanted[0].revents != 0 else { continue }
+      // What was printed before the message was sent is in the pipes by now; what other threads print meanwhile
+      // must not keep us here, so no more is read than is there now.
+      for index in streams.indices where streams[index].isOpen { drain(index, atMost: streams[index].available) }
+      guard let event = try? channel.receive(HostEvent.self) else { break }
+      flush()
+      receive(.message(event))
+    }
+    for index in streams.indices { drain(index, atMost: .max) }
+    for index in streams.indices { streams[index].finish(receive) }
+    // The channel may have been closed by user code while the process lives on: without it, it's of no use.
+    kill(pid, SIGKILL)
+    var status: Int32 = 0
+    while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
+    close(pipes.out)
+    close(pipes.err)
+    close(channel.descriptor)
+    let signal = status & 0x7f
+    receive(.died(status: signal == 0 ? status >> 8 & 0xff : -1, signal: signal))
+  }
+
+  /// One pipe and the text that waits to be handed on.
+  private struct Stream {
+    let name: StreamName
+    let descriptor: Int32
+    var isOpen = true
+    private var decoder = OutputDecoder()
+    private var text = ""
+    private(set) var bytes = 0
+    private(set) var deadline: ContinuousClock.Instant?
+
+    init(_ name: StreamName, _ descriptor: Int32) {
+      self.name = name
+      self.descriptor = descriptor
+    }
+
+    var available: Int {
+      var count: Int32 = 0
+      return ioctl(descriptor, UInt(FIONREAD), &count) == 0 ? Int(count) : 0
+    }
+
+    mutating func append(_ slice: ArraySlice<UInt8>) {
+      text += decoder.decode(slice)
+      bytes += slice.count
+      if deadline == nil { deadline = .now + HostLink.batch }
+    }
+
+    mutating func flush(_ receive: (Event) -> Void) {
+      deadline = nil
+      bytes = 0
+      guard !text.isEmpty else { return }
+      receive(.stream(name, text))
+      text = ""
+    }
+
+    mutating func finish(_ receive: (Event) -> Void) {
+      text += decoder.finish()
+      flush(receive)
+    }
+  }
+}
+
+extension Duration {
+  var milliseconds: Double {
+    let (seconds, attoseconds) = components
+    return Double(seconds) * 1e3 + Double(attoseconds) * 1e-15
+  }
+}
