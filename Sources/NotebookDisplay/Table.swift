@@ -33,16 +33,18 @@ public struct Table: RichDisplayable, Sendable, Equatable {
   /// Colours and row shading are the notebook theme's own, so the table reads in light and dark; styles are in
   /// attributes because notebooks that are not trusted lose `<style>`.
   public var html: String {
-    func css(_ column: Int) -> String {
+    // Headings may break; numbers may not.
+    func css(_ column: Int, heading: Bool) -> String {
       switch alignment(of: column) {
       case .leading: "text-align:left"
       case .center: "text-align:center"
-      case .trailing: "text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums"
+      case .trailing:
+        heading ? "text-align:right" : "text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums"
       }
     }
     func line(_ tag: String, _ cells: (Int) -> String) -> String {
       let all = columns.indices.map { column in
-        "<\(tag)\(tag == "th" ? " scope=\"col\"" : "") style=\"\(css(column));padding:2px 10px\">"
+        "<\(tag)\(tag == "th" ? " scope=\"col\"" : "") style=\"\(css(column, heading: tag == "th"));padding:2px 10px\">"
           + cells(column).markupEscaped.replacing("\n", with: "<br>") + "</\(tag)>"
       }
       return "<tr>" + all.joined() + "</tr>\n"

@@ -233,7 +233,7 @@ extension SeededGenerator {
       let (x, y) = (2 * uniform() - 1, 2 * uniform() - 1)
       let square = x * x + y * y
       guard square > 0, square < 1 else { continue }
-      let scale = (-2 * PortableMath.log(square) / square).squareRoot()
+      let scale = (-2 * ReproducibleMath.log(square) / square).squareRoot()
       result.append(Float(x * scale))
       result.append(Float(y * scale))
     }

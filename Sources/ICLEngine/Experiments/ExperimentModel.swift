@@ -13,10 +13,11 @@ package protocol ExperimentModel: Sendable {
   /// - Parameters:
   ///   - examples: token ids with the weight of each token in the loss
   ///   - onStep: called after each optimizer step with its loss
+  /// - Returns: `nil` for no steps
   func tuned(
     on examples: [(tokens: [Int], lossWeights: [Float])], _ settings: TuningSettings, seed: UInt64,
     onStep: (Float) -> Void
-  ) throws(EngineError) -> LoRAAdapter
+  ) throws(EngineError) -> LoRAAdapter?
 
   /// A model of the same shape and tokenizer whose weights were never trained; `nil` when it would not fit in memory.
   func untrainedTwin(seed: UInt64) throws(EngineError) -> (any ExperimentModel)?

@@ -45,7 +45,7 @@ struct LabelScoring {
           adapter: adapter)
         var sum = 0.0
         for (offset, row) in (states.first?.logits ?? []).enumerated() {
-          sum += PortableMath.log(Measures.probabilities(logits: row)[whole[first + offset]])
+          sum += Measures.logProbability(of: whole[first + offset], logits: row)
         }
         scores[index].append(sum)
       }

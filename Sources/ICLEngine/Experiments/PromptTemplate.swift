@@ -54,6 +54,15 @@ public struct PromptTemplate: Sendable, Equatable, CustomStringConvertible {
     self.tail = tail
   }
 
+  /// `Input: {text}`, a line break, `Output: {label}`, a line break.
+  /// - Parameters: names without braces
+  package init(input: String, output: String) {
+    text = "\(input): {text}\n\(output): {label}\n"
+    fieldNames = ["text"]
+    segments = [.literal("\(input): "), .field("text"), .literal("\n\(output): ")]
+    tail = "\n"
+  }
+
   public var description: String { text }
 
   /// The example as a demonstration: the whole template with its label word.

@@ -4,10 +4,19 @@ extension Measures {
   public static func probabilities(logits: [Float]) -> [Double] {
     var top = -Double.infinity
     for logit in logits where !(Double(logit) <= top) { top = Double(logit) }
-    let weights = logits.map { PortableMath.exp(Double($0) - top) }
+    let weights = logits.map { ReproducibleMath.exp(Double($0) - top) }
     var sum = 0.0
     for weight in weights { sum += weight }
     return weights.map { $0 / sum }
+  }
+
+  /// `ln softmax(logits)[token]`, in nats, without the loss of digits of a logarithm of a small probability.
+  public static func logProbability(of token: Int, logits: [Float]) -> Double {
+    var top = -Double.infinity
+    for logit in logits where !(Double(logit) <= top) { top = Double(logit) }
+    var sum = 0.0
+    for logit in logits { sum += ReproducibleMath.exp(Double(logit) - top) }
+    return Double(logits[token]) - top - ReproducibleMath.log(sum)
   }
 
   /// Kullback–Leibler divergence (1951): `Σ p ln(p / q)`, in nats.
@@ -16,7 +25,7 @@ extension Measures {
   public static func klDivergence(_ p: [Double], _ q: [Double]) -> Double {
     precondition(p.count == q.count, "distributions over the same outcomes")
     var sum = 0.0
-    for i in p.indices where p[i] != 0 { sum += p[i] * (PortableMath.log(p[i]) - PortableMath.log(q[i])) }
+    for i in p.indices where p[i] != 0 { sum += p[i] * (ReproducibleMath.log(p[i]) - ReproducibleMath.log(q[i])) }
     return sum < 0 ? 0 : sum
   }
 

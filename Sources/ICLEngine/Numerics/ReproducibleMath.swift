@@ -23,9 +23,10 @@ package enum ReproducibleMath {
   /// `2ⁿ` for `n` within the normal exponents.
   private static func power2(_ n: Int) -> Double { Double(bitPattern: UInt64(n + 1023) << 52) }
 
-  /// Natural logarithm of a positive normal number; relative error below 2⁻⁵⁰ except near 1, where it is absolute.
+  /// Natural logarithm of a positive number; relative error below 2⁻⁵⁰ except near 1, where it is absolute.
   package static func log(_ x: Double) -> Double {
-    guard x > 0, x.isNormal else { return x == 0 ? -.infinity : x.isNaN || x < 0 ? .nan : x }
+    guard x > 0, x.isFinite else { return x == 0 ? -.infinity : x > 0 ? x : .nan }
+    // Swift gives a subnormal number its true exponent.
     var exponent = Double(x.exponent)
     var m = x.significand
     if m > 1.414_213_562_373_095_1 {

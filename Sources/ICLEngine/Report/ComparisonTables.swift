@@ -20,8 +20,8 @@ extension Comparison {
     [
       name, value.map { ReportNumber.fixed($0.mean, 2) } ?? "—",
       value.map { ReportNumber.interval($0.interval) } ?? "—",
-      value.map { $0.count < 2 ? "—" : ReportNumber.fixed($0.standardDeviation, 2) } ?? "—",
-      untrained.map { ReportNumber.fixed($0.mean, 2) } ?? "",
+      value.map { $0.count < 2 ? "—" : ReportNumber.fixed($0.standardDeviation, 3) } ?? "—",
+      untrained.map { ReportNumber.fixed($0.mean, 3) } ?? "",
     ]
   }
 

@@ -57,7 +57,7 @@ package struct LinePlot {
     let low = min(all.min() ?? 0, 0)
     let high = max(all.max() ?? 1, 1)
     let step = high - low > 1.3 ? 0.5 : 0.25
-    return ((low / step - 1e-9).rounded(.down) * step, (high / step - 1e-9).rounded(.up) * step, step)
+    return ((low / step + 1e-9).rounded(.down) * step, (high / step - 1e-9).rounded(.up) * step, step)
   }
 
   private func axes(

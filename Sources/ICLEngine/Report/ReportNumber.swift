@@ -14,8 +14,8 @@ package enum ReportNumber {
     return (scaled < 0 ? "−" : "") + text
   }
 
-  /// An interval: `0.71 … 0.82`.
-  static func interval(_ interval: Statistics.Interval, _ decimals: Int = 2) -> String {
+  /// An interval: `0.712 … 0.820`.
+  static func interval(_ interval: Statistics.Interval, _ decimals: Int = 3) -> String {
     interval.lower.isNaN
       ? "undefined" : "\(fixed(interval.lower, decimals)) … \(fixed(interval.upper, decimals))"
   }

@@ -28,7 +28,7 @@ struct WordTokenizer: Tokenizer {
     var beginToken: Int? { nil }
     var endToken: Int? { nil }
     func encode(_ text: String, addSpecial: Bool, parseSpecial: Bool) -> [Int] { [] }
-    func decode(_ ids: [Int]) -> String { "" }
+    func bytes(_ ids: [Int]) -> [UInt8] { [] }
     func piece(_ id: Int) -> String { "" }
   }
 
@@ -46,7 +46,7 @@ struct WordTokenizer: Tokenizer {
     }
     return addSpecial ? [0] + ids : ids
   }
-  func decode(_ ids: [Int]) -> String { ids.map { words[$0] }.joined(separator: " ") }
+  func bytes(_ ids: [Int]) -> [UInt8] { Array(ids.map { words[$0] }.joined(separator: " ").utf8) }
   func piece(_ id: Int) -> String { words[id] }
 }
 
@@ -112,7 +112,8 @@ struct FakeModel: ExperimentModel {
   func tuned(
     on examples: [(tokens: [Int], lossWeights: [Float])], _ settings: TuningSettings, seed: UInt64,
     onStep: (Float) -> Void
-  ) throws(EngineError) -> LoRAAdapter {
+  ) throws(EngineError) -> LoRAAdapter? {
+    if settings.steps == 0 { return nil }
     for step in 0..<settings.steps { onStep(1 / Float(step + 1)) }
     var shift = [Float](repeating: 0, count: 16)
     for (token, weight) in examples.flatMap({ zip($0.tokens, $0.lossWeights) }) where weight > 0 {

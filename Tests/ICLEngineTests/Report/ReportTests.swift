@@ -41,19 +41,19 @@ import Testing
     #expect(
       Self.result().similarityTable.plainText == """
         Similarity of the query's last token after block 2
-        states compared                           cosine  95 % interval    SD  untrained weights
-        ────────────────────────────────────────────────────────────────────────────────────────
-        ICL – IT                                    0.80    0.75 … 0.85  0.07               0.50
-        anchor – ICL                                0.70    0.65 … 0.75  0.07               0.50
-        anchor – IT                                 0.60    0.55 … 0.65  0.07               0.50
-        anchor – IT+ICL                             0.50    0.45 … 0.55  0.07               0.50
-        ICL – IT+ICL                                0.40    0.35 … 0.45  0.07               0.50
-        IT – IT+ICL                                 0.30    0.25 … 0.35  0.07               0.50
-        ICL – IT, of the updates from the anchor    0.63    0.63 … 0.63  0.00
-        ICL – ICL, other order (noise floor)        0.88    0.88 … 0.88  0.00
-        ICL – ICL, other demonstrations             0.88    0.88 … 0.88  0.00
-        ICL – ICL of another query                  0.88    0.88 … 0.88  0.00
-        two random vectors                          0.88    0.88 … 0.88  0.00
+        states compared                           cosine  95 % interval     SD  untrained weights
+        ─────────────────────────────────────────────────────────────────────────────────────────
+        ICL – IT                                   0.800  0.750 … 0.850  0.071              0.500
+        anchor – ICL                               0.700  0.650 … 0.750  0.071              0.500
+        anchor – IT                                0.600  0.550 … 0.650  0.071              0.500
+        anchor – IT+ICL                            0.500  0.450 … 0.550  0.071              0.500
+        ICL – IT+ICL                               0.400  0.350 … 0.450  0.071              0.500
+        IT – IT+ICL                                0.300  0.250 … 0.350  0.071              0.500
+        ICL – IT, of the updates from the anchor   0.625  0.625 … 0.625  0.000
+        ICL – ICL, other order (noise floor)       0.875  0.875 … 0.875  0.000
+        ICL – ICL, other demonstrations            0.875  0.875 … 0.875  0.000
+        ICL – ICL of another query                 0.875  0.875 … 0.875  0.000
+        two random vectors                         0.875  0.875 … 0.875  0.000
         """)
   }
 
@@ -75,7 +75,7 @@ import Testing
     #expect(Set(bundle.data.keys) == ["text/html", "text/markdown", "text/plain"])
     #expect(isWellFormedXML(bundle[.html] ?? ""))
     #expect((bundle[.html] ?? "").contains("<svg"))
-    #expect(bundle[.markdown]?.contains("| ICL – IT | 0.80 |") == true)
+    #expect(bundle[.markdown]?.contains("| ICL – IT | 0.800 |") == true)
     #expect(bundle.plainText.hasPrefix("weather: 4 demonstrations, 4 queries, 2 repetitions,"))
   }
 

@@ -1,0 +1,32 @@
+extension Engine {
+  /// Compares the hidden states of the same queries after demonstrations (ICL), after tuning on them (IT), after both
+  /// and after neither (anchor).
+  ///
+  ///     let result = try engine.compare(.sentiment, demonstrations: 8, queries: 50, seed: 1)
+  ///
+  /// Progress is shown while it works; an interruption keeps the repetitions that are finished.
+  /// - Parameters:
+  ///   - demonstrations: examples shown before the query, and tuned on
+  ///   - queries: the same in every repetition
+  ///   - repetitions: each with demonstrations of its own
+  ///   - wrongLabels: share of the demonstrations with a wrong label, 0…1
+  ///   - labelWords: the words that stand for the labels
+  ///   - seed: decides everything that chance decides
+  /// - Throws: `invalidArgument`, `contextOverflow`, and `interrupted` when no repetition was finished
+  public func compare(
+    _ task: ClassificationTask, demonstrations: Int = 8, queries: Int = 50, repetitions: Int = 8,
+    wrongLabels: Double = 0, labelWords: LabelWords = .arbitrary, tuning: TuningSettings = TuningSettings(),
+    seed: UInt64 = 0
+  ) throws(EngineError) -> Comparison {
+    try compare(
+      task,
+      ComparisonSpec(
+        demonstrations: demonstrations, queries: queries, repetitions: repetitions, wrongLabelShare: wrongLabels,
+        labelWords: labelWords, tuning: tuning, seed: seed))
+  }
+
+  /// The same with every choice spelled out.
+  public func compare(_ task: ClassificationTask, _ spec: ComparisonSpec) throws(EngineError) -> Comparison {
+    try ComparisonRun(model: model, task: task, spec: spec).result()
+  }
+}

@@ -1,0 +1,38 @@
+/// The engine's model in experiments.
+extension LlamaModel: ExperimentModel {
+  package func tuned(
+    on examples: [(tokens: [Int], lossWeights: [Float])], _ settings: TuningSettings, seed: UInt64,
+    onStep: (Float) -> Void
+  ) throws(EngineError) -> LoRAAdapter? {
+    if settings.steps == 0 { return nil }
+    throw EngineError(.unsupported, "tuning is being built", nextStep: "compare with 0 steps")
+  }
+
+  /// Weights of an untrained model beyond which it is left out: 60 million, 240 MB in F32.
+  static let largestTwin = 60_000_000
+
+  /// Matrices are normal with standard deviation 0.02, gains are 1, as Llama models begin (Touvron et al. 2023 leave
+  /// it to GPT's convention).
+  package func untrainedTwin(seed: UInt64) throws(EngineError) -> (any ExperimentModel)? {
+    guard weights.parameterCount <= Self.largestTwin else { return nil }
+    var generator = SeededGenerator(seed: seed, stream: "untrained weights")
+    func matrix(_ like: WeightMatrix) -> WeightMatrix {
+      WeightMatrix(
+        name: like.name, rows: like.rows, columns: like.columns,
+        values: generator.normals(like.rows * like.columns).map { $0 * 0.02 })
+    }
+    let embedding = matrix(weights.tokenEmbedding)
+    let blocks = weights.blocks.map { block in
+      var projections: [Projection: WeightMatrix] = [:]
+      for projection in Projection.allCases { projections[projection] = block.projections[projection].map(matrix) }
+      return LlamaWeights.Block(
+        attentionNorm: block.attentionNorm.map { _ in 1 }, feedForwardNorm: block.feedForwardNorm.map { _ in 1 },
+        projections: projections, biases: block.biases.mapValues { $0.map { _ in 0 } })
+    }
+    let untrained = LlamaWeights(
+      tokenEmbedding: embedding, blocks: blocks, finalNorm: weights.finalNorm.map { _ in 1 },
+      output: weights.output.map(matrix))
+    return try LlamaModel(
+      configuration: configuration, weights: untrained, tokenizer: tokenizer, name: "\(name), untrained")
+  }
+}

@@ -1,0 +1,32 @@
+import ICLEngine
+import Testing
+
+@Suite struct `Tasks that come with the engine` {
+  @Test(arguments: ClassificationTask.shipped)
+  func `are valid, with enough of each class and no query among the demonstrations`(task: ClassificationTask) throws {
+    try task.validate()
+    #expect(Set(task.arbitraryLabels).count >= task.labels.count)
+    #expect(Set(task.arbitraryLabels).isDisjoint(with: task.labels))
+    #expect(!task.instructions.isEmpty)
+    for label in task.labels.indices {
+      #expect(task.examples.count { $0.label == label } >= 32)
+      #expect(task.queries.count { $0.label == label } >= 25)
+    }
+    #expect(Set(task.examples.map(\.fields)).isDisjoint(with: task.queries.map(\.fields)))
+    #expect(Set(task.examples.map(\.fields)).count == task.examples.count)
+  }
+
+  @Test func `are found by name, and an unknown name says which there are`() throws {
+    #expect(try ClassificationTask.shipped(named: "sentiment") == .sentiment)
+    do {
+      _ = try ClassificationTask.shipped(named: "sentimant")
+      Issue.record("found")
+    } catch {
+      #expect(error.description.contains("sentiment, topic"))
+    }
+  }
+
+  @Test func `have templates that are read again`() throws {
+    for task in ClassificationTask.shipped { #expect(try PromptTemplate(task.template.text) == task.template) }
+  }
+}
