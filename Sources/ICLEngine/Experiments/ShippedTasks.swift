@@ -33,19 +33,18 @@ extension ClassificationTask {
     let classes = Array(0..<min(count ?? .max, task.classes.count))
     var generator = SeededGenerator(seed: 0, stream: "task " + task.name)
     var seen: Set<String> = []
-    func pool() -> [Example] {
-      classes.flatMap { label in
-        var sentences: [Example] = []
-        // Held-out sentences are finite: when new ones become rare, the pool is as large as it got.
-        for _ in 0..<Self.sentencesPerClass * 20 where sentences.count < Self.sentencesPerClass {
-          let sentence = task.sentence(ofClass: label, heldOut: true, using: &generator)
-          if seen.insert(sentence).inserted { sentences.append(Example(sentence, label: label)) }
-        }
-        return sentences
+    var demonstrations: [Example] = []
+    var queries: [Example] = []
+    for label in classes {
+      var sentences: [Example] = []
+      // Held-out sentences are finite: when new ones become rare, the pools are as large as they got.
+      for _ in 0..<Self.sentencesPerClass * 40 where sentences.count < 2 * Self.sentencesPerClass {
+        let sentence = task.sentence(ofClass: label, heldOut: true, using: &generator)
+        if seen.insert(sentence).inserted { sentences.append(Example(sentence, label: label)) }
       }
+      demonstrations += sentences.prefix(sentences.count / 2)
+      queries += sentences.dropFirst(sentences.count / 2)
     }
-    let demonstrations = pool()
-    let queries = pool()
     let instructions = Wording.instructions(for: task).filter(Wording.isHeldOut)
     self.init(
       unchecked: task.name,

@@ -18,7 +18,7 @@ extension Comparison {
 
   private func row(_ name: String, _ value: Statistics.Summary?, _ untrained: Statistics.Summary?) -> [String] {
     [
-      name, value.map { ReportNumber.fixed($0.mean, 2) } ?? "—",
+      name, value.map { ReportNumber.fixed($0.mean, 3) } ?? "—",
       value.map { ReportNumber.interval($0.interval) } ?? "—",
       value.map { $0.count < 2 ? "—" : ReportNumber.fixed($0.standardDeviation, 3) } ?? "—",
       untrained.map { ReportNumber.fixed($0.mean, 3) } ?? "",

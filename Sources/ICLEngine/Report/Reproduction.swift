@@ -19,7 +19,8 @@ extension Comparison {
   }
 
   private var taskExpression: String {
-    ClassificationTask.shipped.contains { $0.name == task } ? ".\(task)" : "yourTask /* \(task.replacing("*/", with: "* /")) */"
+    ClassificationTask.shipped.contains { $0.name == task }
+      ? ".\(task)" : "yourTask /* \(task.replacing("*/", with: "* /")) */"
   }
 
   private var specJSON: String {

@@ -8,9 +8,10 @@ import Testing
     #expect(Set(task.arbitraryLabels).count >= task.labels.count)
     #expect(Set(task.arbitraryLabels).isDisjoint(with: task.labels))
     #expect(!task.instructions.isEmpty)
+    #expect(task.queries.count >= 50)
     for label in task.labels.indices {
-      #expect(task.examples.count { $0.label == label } >= 32)
-      #expect(task.queries.count { $0.label == label } >= 25)
+      #expect(task.examples.count { $0.label == label } >= 10)
+      #expect(task.queries.count { $0.label == label } >= 10)
     }
     #expect(Set(task.examples.map(\.fields)).isDisjoint(with: task.queries.map(\.fields)))
     #expect(Set(task.examples.map(\.fields)).count == task.examples.count)
