@@ -11,8 +11,8 @@ final class Channel: Sendable {
   private let log: Logger
   private let name: String
 
-  init(_ socket: Socket, name: String, messages: MessageFactory, signer: Signer, log: Logger) {
-    loop = SocketLoop(socket, name: name)
+  init(_ socket: Socket, name: String, messages: MessageFactory, signer: Signer, log: Logger) throws(KernelError) {
+    loop = try SocketLoop(socket, name: name)
     self.messages = messages
     self.signer = signer
     self.log = log
@@ -31,9 +31,13 @@ final class Channel: Sendable {
     }
   }
 
+  /// Sends `type` to the client that `request` came from, as an answer to it.
   func reply(to request: IncomingMessage, _ type: String, _ content: some Encodable) {
     loop.send(messages.frames(type, content, parent: request.headerBytes, identities: request.identities))
   }
+
+  /// Returns when what had arrived on the socket was handled.
+  func waitUntilReceived() { loop.waitUntilReceived() }
 
   func stop() { loop.stop() }
 }

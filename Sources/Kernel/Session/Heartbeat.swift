@@ -4,7 +4,7 @@ internal import Foundation
 package final class Heartbeat: Sendable {
   private let loop: SocketLoop
 
-  package init(_ socket: Socket) { loop = SocketLoop(socket, name: "heartbeat") }
+  package init(_ socket: Socket) throws(KernelError) { loop = try SocketLoop(socket, name: "heartbeat") }
 
   package func start() {
     loop.start { [loop] frames in loop.send(frames) }

@@ -5,8 +5,8 @@ package final class IOPub: Sendable {
   private let loop: SocketLoop
   private let messages: MessageFactory
 
-  package init(_ socket: Socket, messages: MessageFactory) {
-    loop = SocketLoop(socket, name: "iopub")
+  package init(_ socket: Socket, messages: MessageFactory) throws(KernelError) {
+    loop = try SocketLoop(socket, name: "iopub")
     self.messages = messages
   }
 
@@ -14,20 +14,29 @@ package final class IOPub: Sendable {
     loop.start { [loop, messages] frames in
       // An XPUB socket reports subscriptions: 1 and the topic; 0 and the topic when one ends.
       guard let frame = frames.first, frame.first == 1 else { return }
-      let topic = frame.dropFirst()
+      let topic = Data(frame.dropFirst())
+      // The subscription is the first frame, so that the new subscriber's own filter lets the message in.
       loop.send(
         messages.frames(
           "iopub_welcome", ["subscription": String(decoding: topic, as: UTF8.self)], parent: nil,
-          identities: [Data(topic)]))
+          identities: [topic]))
     }
   }
 
   package func stop() { loop.stop() }
 
   package func publish(_ type: String, _ content: some Encodable, parent: Data?) {
-    loop.send(
-      messages.frames(type, content, parent: parent, identities: [Data("kernel.\(messages.session).\(type)".utf8)]))
+    loop.send(frames(type, content, parent))
+  }
+
+  /// Publishes what a cell puts out. Holds the caller while clients are far behind.
+  package func publishOutput(_ type: String, _ content: some Encodable, parent: Data?) {
+    loop.sendWhenRoom(frames(type, content, parent))
   }
 
   func status(_ state: String, parent: Data?) { publish("status", ["execution_state": state], parent: parent) }
+
+  private func frames(_ type: String, _ content: some Encodable, _ parent: Data?) -> [Data] {
+    messages.frames(type, content, parent: parent, identities: [Data("kernel.\(messages.session).\(type)".utf8)])
+  }
 }

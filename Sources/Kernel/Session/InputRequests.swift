@@ -5,10 +5,14 @@ internal import Synchronization
 final class InputRequests: Sendable {
   private let channel: Channel
   private struct Waiting {
+    /// The execute_request whose cell asks.
+    let request: String
     let identities: [Data]
     let reply: @Sendable (String?) -> Void
   }
-  private let waiting = Mutex<Waiting?>(nil)
+  /// Cells of subshells may ask while another cell's question is open: the newest question of a client is answered
+  /// first, since that is the one its user sees.
+  private let waiting = Mutex<[Waiting]>([])
 
   init(_ channel: Channel) { self.channel = channel }
 
@@ -17,13 +21,12 @@ final class InputRequests: Sendable {
       guard message.header.type == "input_reply", let content = try? message.content(as: InputReply.self) else {
         return
       }
-      let waiting = waiting.withLock { state -> Waiting? in
+      let answered = waiting.withLock { list -> Waiting? in
         // An answer of another client is not an answer to this question.
-        guard let current = state, current.identities == message.identities else { return nil }
-        state = nil
-        return current
+        guard let index = list.lastIndex(where: { $0.identities == message.identities }) else { return nil }
+        return list.remove(at: index)
       }
-      waiting?.reply(content.value)
+      answered?.reply(content.value)
     }
   }
 
@@ -33,21 +36,21 @@ final class InputRequests: Sendable {
   }
 
   func ask(_ question: Question, of request: IncomingMessage, reply: @escaping @Sendable (String?) -> Void) {
-    let previous = waiting.withLock { state in
-      defer { state = Waiting(identities: request.identities, reply: reply) }
-      return state
+    waiting.withLock {
+      $0.append(Waiting(request: request.header.id, identities: request.identities, reply: reply))
     }
-    previous?.reply(nil)
     channel.reply(to: request, "input_request", question)
   }
 
-  /// Ends a question that nobody will answer any more (interrupt, end of the cell).
-  func cancel() {
-    let waiting = waiting.withLock { state in
-      defer { state = nil }
-      return state
+  /// Ends the questions that nobody will answer any more: those of one request whose cell is over or, after an
+  /// interrupt, all.
+  func cancel(of request: IncomingMessage? = nil) {
+    let cancelled = waiting.withLock { list in
+      let cancelled = list.filter { request == nil || $0.request == request?.header.id }
+      list.removeAll { request == nil || $0.request == request?.header.id }
+      return cancelled
     }
-    waiting?.reply(nil)
+    for question in cancelled { question.reply(nil) }
   }
 
   func stop() {

@@ -12,10 +12,12 @@ extension Session {
   }
 
   /// One execute_request on a worker's thread: `execute_input`, outputs, reply.
-  func execute(_ message: IncomingMessage) {
+  /// - Returns: the requests that this one's failure aborts, to be answered once this one is over.
+  func execute(_ message: IncomingMessage) -> [IncomingMessage] {
     let request: ExecuteRequest
     do { request = try message.content(as: ExecuteRequest.self) } catch {
-      return refuse(message, error)
+      refuse(message, error)
+      return []
     }
     let parent = message.headerBytes
     let stored = request.storeHistory && !request.silent
@@ -28,30 +30,56 @@ extension Session {
     }
     if stored { history?.add(line: count, source: request.code) }
 
-    let cell = CellRequest(
-      code: request.code, cellID: message.metadata["cellId"]?.string, executionCount: count, silent: request.silent,
-      storeHistory: stored, allowStdin: request.allowStdin, userExpressions: request.userExpressions)
-    let outcome = runner.execute(cell) { [self] event in
-      relay(event, of: message, count: count, silent: request.silent, stored: stored)
-    }
-    input.cancel()
-
-    var reply: [String: JSONValue] = ["execution_count": .integer(count)]
-    switch outcome {
-    case .ok(let expressions):
-      reply["status"] = .string("ok")
-      reply["payload"] = .array([])
+    var reply: [String: JSONValue] = [
+      "status": .string("ok"), "execution_count": .integer(count), "user_expressions": .object([:]),
+      "payload": .array([]),
+    ]
+    var aborted: [IncomingMessage] = []
+    switch run(request, message, count: count, stored: stored) {
+    case .ok(let expressions, let pages):
       reply["user_expressions"] = .object(expressions.mapValues(Self.content))
+      reply["payload"] = .array(pages.map(Self.payload))
     case .error(let error):
       let content = JSONValue.from(ErrorContent(error))
       if !request.silent { iopub.publish("error", content, parent: parent) }
       if case .object(let fields) = content { reply.merge(fields) { own, _ in own } }
       reply["status"] = .string("error")
-      reply["user_expressions"] = .object([:])
-      reply["payload"] = .array([])
+      // Before the reply: what a client sends after it has seen the error is not aborted.
+      if request.stopOnError { aborted = withdrawWaiting(behind: message) }
     }
     shell.reply(to: message, "execute_reply", reply)
-    if case .error = outcome, request.stopOnError { abortWaiting(behind: message) }
+    return aborted
+  }
+
+  /// What became of the code: a cell's outcome, or the pages that a question asked for.
+  private enum Answer {
+    case ok([String: ExpressionOutcome], pages: [MIMEBundle])
+    case error(CellError)
+  }
+
+  private func run(_ request: ExecuteRequest, _ message: IncomingMessage, count: Int, stored: Bool) -> Answer {
+    var cell = CellRequest(
+      code: request.code, cellID: message.metadata["cellId"]?.string, executionCount: count, silent: request.silent,
+      storeHistory: stored, allowStdin: request.allowStdin, userExpressions: request.userExpressions)
+    var pages: [MIMEBundle] = []
+    if let question = Question(request.code) {
+      switch answer(question) {
+      case .page(let bundle): pages = [bundle]
+      case .nothing(let text):
+        relay(.stream(.stdout, text + "\n"), of: message, count: count, silent: request.silent, stored: false)
+      }
+      // The question is answered; the user expressions are still the runner's.
+      if request.userExpressions.isEmpty { return .ok([:], pages: pages) }
+      cell.code = ""
+    }
+    let outcome = runner.execute(cell) { [self] event in
+      relay(event, of: message, count: count, silent: request.silent, stored: stored)
+    }
+    input.cancel(of: message)
+    switch outcome {
+    case .ok(let expressions): return .ok(expressions, pages: pages)
+    case .error(let error): return .error(error)
+    }
   }
 
   private func relay(_ event: CellEvent, of message: IncomingMessage, count: Int, silent: Bool, stored: Bool) {
@@ -61,23 +89,23 @@ extension Session {
       input.ask(.init(prompt: prompt, password: password), of: message, reply: reply)
     case _ where silent: break
     case .stream(let name, let text):
-      iopub.publish("stream", Stream(name: name.rawValue, text: text), parent: parent)
+      iopub.publishOutput("stream", Stream(name: name.rawValue, text: text), parent: parent)
     case .display(let bundle, let id, let update):
       var content = JSONValue.from(BundleContent(bundle))
       if case .object(var fields) = content {
         fields["transient"] = .object(id.map { ["display_id": .string($0)] } ?? [:])
         content = .object(fields)
       }
-      iopub.publish(update ? "update_display_data" : "display_data", content, parent: parent)
+      iopub.publishOutput(update ? "update_display_data" : "display_data", content, parent: parent)
     case .clearOutput(let wait):
-      iopub.publish("clear_output", ["wait": wait], parent: parent)
+      iopub.publishOutput("clear_output", ["wait": wait], parent: parent)
     case .result(let bundle):
       var content = JSONValue.from(BundleContent(bundle))
       if case .object(var fields) = content {
         fields["execution_count"] = .integer(count)
         content = .object(fields)
       }
-      iopub.publish("execute_result", content, parent: parent)
+      iopub.publishOutput("execute_result", content, parent: parent)
       if stored { history?.setOutput(bundle.plainText, line: count) }
     }
   }
@@ -93,18 +121,25 @@ extension Session {
     return .object(fields)
   }
 
-  /// After a failed cell the execute_requests that already wait in the same shell are answered `aborted`.
-  private func abortWaiting(behind failed: IncomingMessage) {
+  private static func payload(_ page: MIMEBundle) -> JSONValue {
+    let content = JSONValue.from(BundleContent(page))
+    return .object(["source": .string("page"), "data": content["data"] ?? .object([:]), "start": .integer(0)])
+  }
+
+  /// The execute_requests that already wait in the same shell when a cell fails.
+  private func withdrawWaiting(behind failed: IncomingMessage) -> [IncomingMessage] {
+    // What the client sent before may still be on the socket.
+    shell.waitUntilReceived()
     let worker = state.withLock { $0.workers[failed.header.subshellID ?? ""] }
-    // Requests that arrived on the socket are in the worker's queue already: the channel's thread reads at once.
-    let waiting = worker?.withdraw { $0.header.type == "execute_request" } ?? []
-    for message in waiting {
-      scope(message) {
-        let count = state.withLock { $0.executionCount }
-        shell.reply(
-          to: message, "execute_reply",
-          ["status": .string("aborted"), "execution_count": .integer(count)] as [String: JSONValue])
-      }
+    return worker?.withdraw { $0.header.type == "execute_request" } ?? []
+  }
+
+  /// Answers a request that is not carried out.
+  func abort(_ message: IncomingMessage) {
+    scope(message) {
+      let count = state.withLock { $0.executionCount }
+      let reply: [String: JSONValue] = ["status": .string("aborted"), "execution_count": .integer(count)]
+      shell.reply(to: message, message.header.type.replacing(/_request$/, with: "_reply"), reply)
     }
   }
 }

@@ -4,10 +4,12 @@ internal import NotebookDisplay
 extension Session {
   /// A request of the shell channel, on its worker's thread.
   func answerShell(_ message: IncomingMessage) {
+    var aborted: [IncomingMessage] = []
+    var afterwards: (@Sendable () -> Void)?
     scope(message) {
       do throws(MessageFault) {
         switch message.header.type {
-        case "execute_request": execute(message)
+        case "execute_request": aborted = execute(message)
         case "kernel_info_request": shell.reply(to: message, "kernel_info_reply", kernelInfo)
         case "complete_request": try complete(message)
         case "inspect_request": try inspect(message)
@@ -26,24 +28,30 @@ extension Session {
             parent: message.headerBytes)
         case "comm_msg", "comm_close": break
         // Older clients ask these on the shell channel.
-        case "shutdown_request", "interrupt_request": answerControlRequest(message, on: shell)
+        case "shutdown_request", "interrupt_request": afterwards = answerControlRequest(message, on: shell)
         default: refuseUnknown(message, on: shell)
         }
       } catch { refuse(message, error) }
     }
+    for message in aborted { abort(message) }
+    afterwards?()
   }
 
   /// A request of the control channel, on the channel's thread, also while a cell runs.
   func answerControl(_ message: IncomingMessage) {
-    scope(message) { answerControlRequest(message, on: control) }
+    var afterwards: (@Sendable () -> Void)?
+    scope(message) { afterwards = answerControlRequest(message, on: control) }
+    afterwards?()
   }
 
-  private func answerControlRequest(_ message: IncomingMessage, on channel: Channel) {
+  /// - Returns: what is to be done when the request is over.
+  private func answerControlRequest(
+    _ message: IncomingMessage, on channel: Channel
+  ) -> (@Sendable () -> Void)? {
     switch message.header.type {
     case "kernel_info_request": channel.reply(to: message, "kernel_info_reply", kernelInfo)
     case "interrupt_request":
-      input.cancel()
-      runner.interrupt()
+      interrupt()
       channel.reply(to: message, "interrupt_reply", ["status": "ok"])
     case "shutdown_request":
       let restart = (try? message.content(as: ShutdownRequest.self))?.restart ?? false
@@ -51,10 +59,7 @@ extension Session {
       channel.reply(to: message, "shutdown_reply", content)
       iopub.publish("shutdown_reply", content, parent: message.headerBytes)
       // From a thread of its own: stopping waits for the sockets' threads, of which this is one.
-      Thread.detachNewThread { [self] in
-        runner.interrupt()
-        stop()
-      }
+      return { [self] in Thread.detachNewThread { [self] in stop() } }
     case "create_subshell_request":
       let id = UUID().uuidString.lowercased()
       let worker = Worker(name: "subshell worker") { [self] in answerShell($0) }
@@ -71,25 +76,24 @@ extension Session {
       channel.reply(to: message, "usage_reply", Usage.current())
     default: refuseUnknown(message, on: channel)
     }
+    return nil
   }
 
   private func deleteSubshell(_ message: IncomingMessage, on channel: Channel) {
     struct Request: Decodable { var subshell_id: String }
     let id = (try? message.content(as: Request.self))?.subshell_id ?? ""
     let worker = id.isEmpty ? nil : state.withLock { $0.workers.removeValue(forKey: id) }
-    guard let worker else {
-      let error = CellError(name: "NoSuchSubshell", value: "no subshell has the id \"\(id)\"", traceback: [])
-      return replyError(to: message, error, on: channel)
-    }
-    worker.stop()
+    guard let worker else { return refuseSubshell(id, of: message, on: channel) }
+    let dropped = worker.stop()
     channel.reply(to: message, "delete_subshell_reply", ["status": "ok"])
+    for request in dropped { abort(request) }
   }
 
   // MARK: - Language services
 
   private func complete(_ message: IncomingMessage) throws(MessageFault) {
     let request = try message.content(as: CodeAtCursor.self)
-    let answer = runner.complete(code: request.code, cursor: request.cursor ?? request.code.unicodeScalars.count)
+    let answer = runner.complete(code: request.code, cursor: request.clampedCursor)
     let types = answer.matches.map { match -> JSONValue in
       var fields: [String: JSONValue] = [
         "text": .string(match.text), "type": .string(match.type), "start": .integer(answer.cursorStart),
@@ -109,8 +113,7 @@ extension Session {
   private func inspect(_ message: IncomingMessage) throws(MessageFault) {
     let request = try message.content(as: CodeAtCursor.self)
     let bundle = runner.inspect(
-      code: request.code, cursor: request.cursor ?? request.code.unicodeScalars.count,
-      detailLevel: request.detailLevel ?? 0)
+      code: request.code, cursor: request.clampedCursor, detailLevel: request.detailLevel ?? 0)
     var reply = JSONValue.from(BundleContent(bundle ?? MIMEBundle()))
     if case .object(var fields) = reply {
       fields["status"] = .string("ok")
@@ -122,8 +125,9 @@ extension Session {
 
   private func completeness(_ message: IncomingMessage) throws(MessageFault) {
     let request = try message.content(as: CodeOnly.self)
+    let isQuestion = Question(request.code) != nil
     let reply: [String: String] =
-      switch runner.completeness(of: request.code) {
+      switch isQuestion ? .complete : runner.completeness(of: request.code) {
       case .complete: ["status": "complete"]
       case .incomplete(let indent): ["status": "incomplete", "indent": indent]
       case .invalid: ["status": "invalid"]
@@ -157,6 +161,12 @@ extension Session {
 
   // MARK: - What can't be answered
 
+  func refuseSubshell(_ id: String, of message: IncomingMessage, on channel: Channel) {
+    let text = "no subshell has the id \"\(id)\""
+    log.warning("\(message.header.type): \(text)")
+    replyError(to: message, CellError(name: "NoSuchSubshell", value: text, traceback: [text]), on: channel)
+  }
+
   func refuse(_ message: IncomingMessage, _ fault: MessageFault) {
     log.warning("shell: \(message.header.type) is refused: \(fault)")
     replyError(
@@ -166,7 +176,7 @@ extension Session {
 
   /// Unknown requests get `busy`, `idle` and, when named like a request, an error reply of their own name.
   private func refuseUnknown(_ message: IncomingMessage, on channel: Channel) {
-    log.warning("a message of unknown type is ignored: \(message.header.type)")
+    log.warning("a message of unknown type is not acted on: \(message.header.type)")
     guard message.header.type.hasSuffix("_request") else { return }
     let text = "this kernel does not know \(message.header.type)"
     replyError(to: message, CellError(name: "UnknownRequest", value: text, traceback: [text]), on: channel)

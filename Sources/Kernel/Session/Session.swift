@@ -30,18 +30,22 @@ package final class Session: Sendable {
   let log: Logger
   private let heartbeat: Heartbeat
   private let context: SocketContext
+  private let stopping: @Sendable () -> Void
   private let finished = DispatchSemaphore(value: 0)
 
   struct State {
     var executionCount = 0
+    /// By subshell; the main shell is "".
     var workers: [String: Worker] = [:]
-    var stopping = false
+    var isStopping = false
   }
   let state = Mutex(State())
 
   /// Binds all five sockets; throws when a port is taken.
+  /// - Parameter stopping: called once, when the session begins to end.
   package init(
-    connection: ConnectionFile, runner: any CellRunner, history: History?, description: Description, log: Logger
+    connection: ConnectionFile, runner: any CellRunner, history: History?, description: Description, log: Logger,
+    stopping: @escaping @Sendable () -> Void = {}
   ) throws(KernelError) {
     let signer = Signer(key: connection.key)
     let messages = MessageFactory(signer: signer)
@@ -56,14 +60,16 @@ package final class Session: Sendable {
     self.history = history
     self.description = description
     self.log = log
-    shell = Channel(
+    self.stopping = stopping
+    shell = try Channel(
       try bound(.router, connection.shellPort), name: "shell", messages: messages, signer: signer, log: log)
-    control = Channel(
+    control = try Channel(
       try bound(.router, connection.controlPort), name: "control", messages: messages, signer: signer, log: log)
     input = InputRequests(
-      Channel(try bound(.router, connection.stdinPort), name: "stdin", messages: messages, signer: signer, log: log))
-    iopub = IOPub(try bound(.xpub, connection.iopubPort), messages: messages)
-    heartbeat = Heartbeat(try bound(.router, connection.heartbeatPort))
+      try Channel(
+        try bound(.router, connection.stdinPort), name: "stdin", messages: messages, signer: signer, log: log))
+    iopub = try IOPub(try bound(.xpub, connection.iopubPort), messages: messages)
+    heartbeat = try Heartbeat(try bound(.router, connection.heartbeatPort))
   }
 
   /// Starts the threads and returns; ``wait()`` returns when the session is over.
@@ -76,12 +82,11 @@ package final class Session: Sendable {
     input.start()
     control.start { [self] in answerControl($0) }
     shell.start { [self] message in
-      let worker = state.withLock { $0.workers[message.header.subshellID ?? ""] }
-      guard let worker else {
-        log.warning("shell: no subshell \(message.header.subshellID ?? "")")
-        return
-      }
-      worker.add(message)
+      let id = message.header.subshellID ?? ""
+      let worker = state.withLock { $0.workers[id] }
+      if worker?.add(message) == true { return }
+      guard !state.withLock({ $0.isStopping }) else { return }
+      scope(message) { refuseSubshell(id, of: message, on: shell) }
     }
   }
 
@@ -90,16 +95,24 @@ package final class Session: Sendable {
     finished.signal()
   }
 
+  /// Stops the running cell and ends its questions; the variables stay.
+  package func interrupt() {
+    input.cancel()
+    runner.interrupt()
+  }
+
   /// Ends the session: what is queued on the sockets goes out first. Safe to call twice and from any thread but the
   /// sockets' own.
   package func stop() {
     let workers = state.withLock { state -> [Worker]? in
-      guard !state.stopping else { return nil }
-      state.stopping = true
+      guard !state.isStopping else { return nil }
+      state.isStopping = true
       return Array(state.workers.values)
     }
     guard let workers else { return wait() }
+    stopping()
     for worker in workers { worker.stop() }
+    interrupt()
     runner.shutdown()
     input.stop()
     shell.stop()

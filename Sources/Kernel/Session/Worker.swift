@@ -26,9 +26,15 @@ final class Worker: Sendable {
     thread.start()
   }
 
-  func add(_ message: IncomingMessage) {
-    state.withLock { $0.waiting.append(message) }
+  /// - Returns: `false` when this worker was stopped and will not answer.
+  func add(_ message: IncomingMessage) -> Bool {
+    let isAdded = state.withLock { state in
+      guard !state.stopped else { return false }
+      state.waiting.append(message)
+      return true
+    }
     available.signal()
+    return isAdded
   }
 
   /// Takes out the waiting requests that `matches`, in order, to be answered as aborted.
@@ -40,8 +46,15 @@ final class Worker: Sendable {
     }
   }
 
-  func stop() {
-    state.withLock { $0.stopped = true }
+  /// Ends the thread after the request that it works on; those that wait are dropped and returned.
+  @discardableResult
+  func stop() -> [IncomingMessage] {
+    let dropped = state.withLock { state in
+      state.stopped = true
+      defer { state.waiting = [] }
+      return state.waiting
+    }
     available.signal()
+    return dropped
   }
 }

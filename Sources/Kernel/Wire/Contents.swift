@@ -39,6 +39,12 @@ struct CodeAtCursor: Decodable {
     case cursor = "cursor_pos"
     case detailLevel = "detail_level"
   }
+
+  /// In Unicode code points, inside the code; the end when the client says nothing.
+  var clampedCursor: Int {
+    let end = code.unicodeScalars.count
+    return min(max(0, cursor ?? end), end)
+  }
 }
 
 struct CodeOnly: Decodable { var code: String }

@@ -35,6 +35,9 @@ package final class Socket: @unchecked Sendable {
     }
   }
 
+  /// Messages that wait for one slow subscriber. An output batch is at most 256 KiB: 64 MiB at the very most.
+  private static let publishedMessagesHeld: Int32 = 256
+
   /// Used by one thread at a time, which the owner of the socket sees to.
   private let handle: UnsafeMutableRawPointer
 
@@ -44,14 +47,16 @@ package final class Socket: @unchecked Sendable {
     }
     self.handle = handle
     set(ZMQ_LINGER, 1000)
-    // Nothing is dropped for want of room: memory is bounded by who produces (the output pump), not here.
+    // Nothing is dropped for want of room. Requests and replies are few; what is published is bounded below.
     set(ZMQ_SNDHWM, 0)
     set(ZMQ_RCVHWM, 0)
     switch kind {
     case .router: set(ZMQ_ROUTER_HANDOVER, 1)
     case .xpub:
       set(ZMQ_XPUB_VERBOSE, 1)
+      // With a full queue to some subscriber, sending says so instead of dropping: ``SocketLoop`` then waits.
       set(ZMQ_XPUB_NODROP, 1)
+      set(ZMQ_SNDHWM, Self.publishedMessagesHeld)
     default: break
     }
   }
@@ -84,16 +89,29 @@ package final class Socket: @unchecked Sendable {
   }
 
   /// Sends all frames as one message.
-  package func send(_ frames: [Data]) throws(KernelError) {
+  /// - Returns: `false`, and nothing is sent, when a subscriber's queue is full.
+  @discardableResult
+  package func send(_ frames: [Data]) throws(KernelError) -> Bool {
     for (index, frame) in frames.enumerated() {
-      let flags = index + 1 < frames.count ? ZMQ_SNDMORE : 0
+      // Only the first frame can find a queue full: the others belong to a message that was let in.
+      let flags = (index + 1 < frames.count ? ZMQ_SNDMORE : 0) | (index == 0 ? ZMQ_DONTWAIT : 0)
       while true {
         let sent = frame.withUnsafeBytes { zmq_send(handle, $0.baseAddress, $0.count, flags) }
         if sent >= 0 { break }
         if zmq_errno() == EINTR { continue }
+        if zmq_errno() == EAGAIN, index == 0 { return false }
         throw Self.failure("a message cannot be sent", at: nil)
       }
     }
+    return true
+  }
+
+  /// Publishes to those subscribers that have room. The others lose this message and all that follow until they have
+  /// read half of what waits for them.
+  package func sendDroppingStalled(_ frames: [Data]) throws(KernelError) {
+    set(ZMQ_XPUB_NODROP, 0)
+    defer { set(ZMQ_XPUB_NODROP, 1) }
+    try send(frames)
   }
 
   /// The frames of the next message, or `nil` when none is waiting.
@@ -134,13 +152,16 @@ package final class Socket: @unchecked Sendable {
     return items.indices.filter { items[$0].revents & Int16(ZMQ_POLLIN) != 0 }
   }
 
-  /// Waits, without limit, until this socket has a message or `descriptor` can be read.
-  package func wait(orReadable descriptor: Int32) throws(KernelError) -> (socket: Bool, wake: Bool) {
+  /// Waits until this socket has a message or `descriptor` can be read.
+  /// - Parameter milliseconds: the longest wait; -1 waits without limit.
+  package func wait(
+    orReadable descriptor: Int32, milliseconds: Int = -1
+  ) throws(KernelError) -> (socket: Bool, wake: Bool) {
     var items = [
       zmq_pollitem_t(socket: handle, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0),
       zmq_pollitem_t(socket: nil, fd: descriptor, events: Int16(ZMQ_POLLIN), revents: 0),
     ]
-    guard zmq_poll(&items, 2, -1) >= 0 else {
+    guard zmq_poll(&items, 2, milliseconds) >= 0 else {
       if zmq_errno() == EINTR { return (false, false) }
       throw Self.failure("waiting for messages failed", at: nil)
     }
