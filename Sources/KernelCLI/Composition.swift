@@ -1,39 +1,62 @@
 import Foundation
 import Kernel
+import Logging
 
 /// The one place that knows both the kernel and the engine: what cells see, and where things lie.
 enum Composition {
-  /// Visible in every cell without an import.
-  static let prelude = """
-    import ICLEngine
-    """
-
   /// C modules that the engine imports internally; cells need no more than their names.
-  static let hiddenClangModules = ["CQuantKernels", "COpenBLAS", "COpenSSL"]
+  private static let hiddenClangModules = ["CQuantKernels", "COpenBLAS", "COpenSSL"]
 
-  /// - Throws: `CompositionError` when the toolchain or a part of the installation is missing.
-  static func cellEnvironment() throws -> CellEnvironment {
+  /// The runner of a notebook's cells.
+  /// - Throws: ``CommandFailure`` when the toolchain or a part of the installation is missing.
+  static func runner(log: Logger) throws -> any CellRunner {
+    try CompilingCellRunner(configuration: cellEnvironment(log), log: log)
+  }
+
+  static func cellEnvironment(_ log: Logger) throws -> CellEnvironment {
     guard let toolchain = Toolchain.find() else {
-      throw CompositionError(
+      throw CommandFailure(
         what: "no Swift toolchain was found",
-        nextStep: "put swiftc on the PATH, or set ICL_TOOLCHAIN to the folder that holds usr/bin/swift-frontend")
+        nextStep: "put swiftc on the PATH, or set ICL_TOOLCHAIN to the folder that holds bin/swift-frontend")
     }
-    // The installed executable may be a link; what belongs to it lies beside the real file.
-    let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent().path
-    let host = folder + "/icl-cell-host"
-    let modules = folder + "/Modules"
-    for path in [host, modules] where !FileManager.default.isReadableFile(atPath: path) {
-      throw CompositionError(
-        what: "\(path) is missing", nextStep: "build everything again: swift build -c release")
+    for path in [Installation.cellHost, Installation.modules]
+    where !FileManager.default.isReadableFile(atPath: path) {
+      throw CommandFailure(what: "\(path) is missing", nextStep: "build everything again: swift build -c release")
     }
     return CellEnvironment(
-      toolchain: toolchain, host: host, moduleFolders: [modules], hiddenClangModules: hiddenClangModules,
-      prelude: prelude)
+      toolchain: toolchain, host: Installation.cellHost, moduleFolders: [Installation.modules],
+      hiddenClangModules: hiddenClangModules, prelude: prelude(log))
   }
-}
 
-struct CompositionError: Error, CustomStringConvertible {
-  var what: String
-  var nextStep: String
-  var description: String { "\(what)\n  next: \(nextStep)" }
+  /// Visible in every cell: the engine and, where its model is there, `engine` itself.
+  private static func prelude(_ log: Logger) -> String {
+    guard FileManager.default.fileExists(atPath: Installation.model) else {
+      log.warning("the model \(Installation.model) is not there: cells have no `engine`; icl-kernel doctor says more")
+      return "import ICLEngine"
+    }
+    return """
+      import ICLEngine
+      let engine = try Engine()
+      """
+  }
+
+  static var description: Session.Description {
+    Session.Description(
+      implementationVersion: Installation.version, languageVersion: languageVersion,
+      banner: """
+        Swift \(languageVersion) with the in-context-learning engine \(Installation.version)
+        ?name explains a name; %help says what else there is.
+        """)
+  }
+
+  /// Cells are compiled by the toolchain that built this program: no other reads its modules.
+  private static var languageVersion: String {
+    #if compiler(>=6.4)
+      "6.4"
+    #elseif compiler(>=6.3)
+      "6.3"
+    #else
+      "6.2"
+    #endif
+  }
 }

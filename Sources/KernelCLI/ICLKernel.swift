@@ -11,7 +11,9 @@ struct ICLKernel: AsyncParsableCommand {
     version: Installation.version,
     subcommands: kernelCommands + engineCommands)
 
-  private static let kernelCommands: [any ParsableCommand.Type] = [InstallCommand.self]
+  private static let kernelCommands: [any ParsableCommand.Type] = [
+    RunCommand.self, InstallCommand.self, DoctorCommand.self,
+  ]
 
   private static var engineCommands: [any ParsableCommand.Type] {
     #if canImport(EngineCommands)

@@ -13,6 +13,15 @@ enum Installation {
   /// Modules that cells may import: SwiftPM puts them beside the executables.
   static var modules: String { folder.appending(path: "Modules").path }
 
+  /// The GGUF file that `Engine()` loads in a cell.
+  static var model: String {
+    let environment = ProcessInfo.processInfo.environment
+    if let path = environment["ICL_MODEL"], !path.isEmpty { return path }
+    let named = environment["ICL_RESOURCES"].flatMap { $0.isEmpty ? nil : $0 }
+    let resources = named ?? folder.appending(path: "swift-icl-kernel_ICLEngine.resources/Resources").path
+    return resources + "/tour.gguf"
+  }
+
   /// The template of kernel.json and the logos: beside the executable, or in the checkout that it was built in.
   static var kernelspec: URL? {
     var place = folder

@@ -1,0 +1,50 @@
+import ArgumentParser
+import Foundation
+
+/// `icl-kernel doctor`: what is missing, and the command that mends it.
+struct DoctorCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "doctor",
+    abstract: "Say what is missing and which command mends it.",
+    discussion: "Ends with status 1 when something that the kernel needs is missing.")
+
+  @Flag(help: "Print JSON: {ok, checks: [{name, ok, needed, found, mend}]}.")
+  var json = false
+
+  func run() throws {
+    let checks = Checkup.all()
+    let isHealthy = checks.allSatisfy { $0.ok || !$0.needed }
+    if json {
+      struct Report: Encodable {
+        var ok: Bool
+        var checks: [Check]
+      }
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+      print(String(decoding: try encoder.encode(Report(ok: isHealthy, checks: checks)), as: UTF8.self))
+    } else {
+      for check in checks { print(check.line) }
+      print(
+        isHealthy ? "\nEverything that the kernel needs is there." : "\nSomething that the kernel needs is missing.")
+    }
+    if !isHealthy { throw ExitCode(1) }
+  }
+}
+
+/// One thing that was looked at.
+struct Check: Encodable {
+  var name: String
+  var ok: Bool
+  /// Without it no cell runs; otherwise something lesser is lost, which `found` names.
+  var needed = true
+  var found: String
+  /// The command that mends it; `nil` when there is nothing to mend.
+  var mend: String?
+
+  var line: String {
+    let mark = ok ? "ok     " : needed ? "MISSING" : "absent "
+    let text = "\(mark)  \(name): \(found)"
+    guard !ok, let mend else { return text }
+    return text + "\n           mend it: \(mend)"
+  }
+}

@@ -1,0 +1,92 @@
+import ArgumentParser
+import Foundation
+import Glibc
+import Kernel
+import Logging
+
+/// `icl-kernel run`: one session, from the connection file to shutdown.
+struct RunCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run",
+    abstract: "Serve one Jupyter session (Jupyter starts this).",
+    discussion: """
+      Environment: ICL_LOG (trace, debug, info, notice, warning, error; default warning) sets how much is logged to \
+      stderr; ICL_HISTORY names the file of the history; ICL_MODEL the GGUF file that `Engine()` loads; ICL_TOOLCHAIN \
+      the Swift toolchain that compiles cells.
+      """)
+
+  @Option(
+    name: [.customShort("f"), .long], help: ArgumentHelp("The connection file that Jupyter wrote.", valueName: "file"))
+  var connectionFile: String
+
+  func run() throws {
+    let log = Self.makeLogger()
+    let connection = try ConnectionFile(contentsOf: connectionFile)
+    for warning in connection.warnings(path: connectionFile) { log.warning("\(warning)") }
+    // Listen before anything else is done: a client that connects early waits instead of failing.
+    let runner = try Composition.runner(log: log)
+    let session = try Session(
+      connection: connection, runner: runner, history: Self.openHistory(log), description: Composition.description,
+      log: log, stopping: Self.startGuardian)
+    Signals.watch(
+      onInterrupt: { session.interrupt() },
+      onTerminate: {
+        log.notice("asked to end by a signal")
+        session.stop()
+      })
+    Self.followParent(session, log)
+    do { try runner.start() } catch {
+      session.stop()
+      throw error
+    }
+    session.start()
+    session.wait()
+    // Not exit(): the compiler library's destructors must not run while its threads still do.
+    fflush(nil)
+    _exit(0)
+  }
+
+  private static func makeLogger() -> Logger {
+    LoggingSystem.bootstrap { label in StreamLogHandler.standardError(label: label) }
+    var log = Logger(label: "icl-kernel")
+    let wanted = ProcessInfo.processInfo.environment["ICL_LOG"] ?? ""
+    log.logLevel = Logger.Level(rawValue: wanted.lowercased()) ?? .warning
+    if !wanted.isEmpty, Logger.Level(rawValue: wanted.lowercased()) == nil {
+      log.warning("ICL_LOG=\(wanted) is not a level; expected trace, debug, info, notice, warning or error")
+    }
+    return log
+  }
+
+  /// A session without its file still has a history of its own.
+  private static func openHistory(_ log: Logger) -> History? {
+    do { return try History(path: Installation.history) } catch {
+      log.warning("\(error)")
+      return try? History(path: nil)
+    }
+  }
+
+  /// Whatever hangs at the end, the process is gone after three seconds: Jupyter kills it after five.
+  private static func startGuardian() {
+    let guardian = Thread {
+      Thread.sleep(forTimeInterval: 3)
+      _exit(0)
+    }
+    guardian.start()
+  }
+
+  /// Ends the session when the Jupyter server that started it is gone. Trusted only when the variable names the
+  /// parent: under a wrapper or a debugger it may name a process of the past.
+  private static func followParent(_ session: Session, _ log: Logger) {
+    let parent = getppid()
+    guard let text = ProcessInfo.processInfo.environment["JPY_PARENT_PID"], Int32(text) == parent, parent > 1 else {
+      return
+    }
+    let poll = Thread {
+      while getppid() == parent { Thread.sleep(forTimeInterval: 1) }
+      log.notice("the Jupyter server (process \(parent)) is gone")
+      session.stop()
+    }
+    poll.stackSize = 256 << 10
+    poll.start()
+  }
+}
