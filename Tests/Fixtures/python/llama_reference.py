@@ -223,4 +223,5 @@ def main():
         run(load(reader, c), case["prompts"], folder / case["name"])
 
 
-main()
+if __name__ == "__main__":
+    main()

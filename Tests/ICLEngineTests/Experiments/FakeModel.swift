@@ -28,7 +28,7 @@ struct WordTokenizer: Tokenizer {
     var beginToken: Int? { nil }
     var endToken: Int? { nil }
     func encode(_ text: String, addSpecial: Bool, parseSpecial: Bool) -> [Int] { [] }
-    func bytes(_ ids: [Int]) -> [UInt8] { [] }
+    func decode(_ ids: [Int]) -> String { "" }
     func piece(_ id: Int) -> String { "" }
   }
 
@@ -46,7 +46,7 @@ struct WordTokenizer: Tokenizer {
     }
     return addSpecial ? [0] + ids : ids
   }
-  func bytes(_ ids: [Int]) -> [UInt8] { Array(ids.map { words[$0] }.joined(separator: " ").utf8) }
+  func decode(_ ids: [Int]) -> String { ids.map { words[$0] }.joined(separator: " ") }
   func piece(_ id: Int) -> String { words[id] }
 }
 
