@@ -1,4 +1,4 @@
-import NotebookDisplay
+package import NotebookDisplay
 
 /// Runs a comparison: in each repetition the same queries under the four conditions, and the baselines.
 package struct ComparisonRun: Sendable {
@@ -15,9 +15,19 @@ package struct ComparisonRun: Sendable {
     self.spec = spec
   }
 
+  /// Steps that progress counts: those of tuning, and some for the passes over the queries.
+  package var stepCount: Int {
+    let untrained = spec.baselines.contains(.untrainedWeights) ? min(Self.untrainedRepetitions, spec.repetitions) : 0
+    return (spec.repetitions + untrained) * (spec.tuning.steps + Self.passSteps)
+  }
+  private static let passSteps = 8
+
+  /// - Parameters:
+  ///   - progress: where to count; `nil` for a line of its own
+  ///   - prefix: what stands before the note on what is being done
   /// - Throws: `invalidArgument`, `contextOverflow`; `interrupted` when the stop came before one repetition was whole.
   ///   Otherwise an interruption gives the result of the repetitions that were finished, which says so.
-  package func result() throws(EngineError) -> Comparison {
+  package func result(progress given: ProgressLine? = nil, prefix: String = "") throws(EngineError) -> Comparison {
     try spec.validate(for: task)
     let queries = try Draw.queries(of: task, spec)
     let draws = try (0..<spec.repetitions).map { repetition throws(EngineError) in
@@ -31,17 +41,15 @@ package struct ComparisonRun: Sendable {
         notes.append("The untrained model of the same shape was left out: it would need too much memory.")
       }
     }
-    let progress = ProgressLine(
-      "comparing \(task.name)",
-      total: (spec.repetitions + (twin == nil ? 0 : min(Self.untrainedRepetitions, spec.repetitions)))
-        * (spec.tuning.steps + 10), unit: "steps")
+    let progress = given ?? ProgressLine("comparing \(task.name)", total: stepCount, unit: "steps")
+    func finish(_ line: String) { if given == nil { progress.finish(line) } }
     var repetitions: [Repetition] = []
     var projection: StateProjection?
     var isPartial = false
     let prompts = PromptDigest()
     do throws(EngineError) {
       for (index, draw) in draws.enumerated() {
-        progress.note("repetition \(index + 1) of \(spec.repetitions)")
+        progress.note("\(prefix)repetition \(index + 1) of \(spec.repetitions)")
         let (repetition, states) = try run(
           draw, index: index, queries: queries, untrained: index < Self.untrainedRepetitions ? twin : nil,
           progress: progress, prompts: prompts)
@@ -49,14 +57,11 @@ package struct ComparisonRun: Sendable {
         repetitions.append(repetition)
       }
     } catch {
-      progress.finish(
-        "comparing \(task.name): stopped after \(repetitions.count) of \(spec.repetitions) repetitions")
+      finish("comparing \(task.name): stopped after \(repetitions.count) of \(spec.repetitions) repetitions")
       guard error.code == .interrupted, !repetitions.isEmpty else { throw error }
       isPartial = true
     }
-    if !isPartial {
-      progress.finish("compared \(task.name): \(repetitions.count) repetitions of \(queries.count) queries")
-    }
+    finish("compared \(task.name): \(repetitions.count) repetitions of \(queries.count) queries")
     return Comparison(
       task: task.name, labels: task.labels, spec: spec, layerCount: model.configuration.layerCount,
       repetitions: repetitions, projection: projection, isPartial: isPartial, notes: notes,
@@ -103,7 +108,6 @@ package struct ComparisonRun: Sendable {
         })
     }
     if let untrained {
-      progress.note("repetition \(index + 1) of \(spec.repetitions), untrained weights")
       let (passes, _, _) = try conditions(
         untrained, builder, draw, queries, seed: seed, scoring: false, progress: progress, prompts: nil)
       repetition.untrained = Self.similarities(passes)
@@ -143,7 +147,7 @@ package struct ComparisonRun: Sendable {
     }
     try pass(.it, adapter)
     try pass(.both, adapter)
-    progress.advance(by: scoring ? 2 : 6)
+    if !scoring { progress.advance(by: Self.passSteps - 4) }
     return (passes, answers, losses.count > 1 ? [losses[0], losses[losses.count - 1]] : losses)
   }
 
@@ -156,10 +160,10 @@ package struct ComparisonRun: Sendable {
       let tokens = queries.map { builder.tokens(builder.prompt($0, after: demonstrations)) }
       prompts.add(tokens)
       let other = try states(model, tokens, nil)
-      progress.advance(by: 2)
       return Self.similarity(icl, other)
     }
     let layers = icl.states.indices
+    defer { progress.advance(by: 4) }
     if spec.baselines.contains(.otherOrder) {
       result[.otherOrder] =
         draw.demonstrations.count > 1 ? try against(draw.reordered) : layers.map { _ in .nan }
