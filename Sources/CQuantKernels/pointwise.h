@@ -214,6 +214,8 @@ TARGET static void dequantize_q5_1(const void *blocks, float *y, size_t n) {
   }
 }
 
+#include "superblocks.h"
+
 #define CQK_TABLE(isa)                                                                                         \
   const cqk_kernels cqk_##isa##_kernels = {                                                                    \
       .name = #isa,                                                                                            \
@@ -233,4 +235,11 @@ TARGET static void dequantize_q5_1(const void *blocks, float *y, size_t n) {
       .dequantize_q4_1 = dequantize_q4_1,                                                                      \
       .dequantize_q5_0 = dequantize_q5_0,                                                                      \
       .dequantize_q5_1 = dequantize_q5_1,                                                                      \
+      .dequantize_q2_K = dequantize_q2_K,                                                                      \
+      .dequantize_q3_K = dequantize_q3_K,                                                                      \
+      .dequantize_q4_K = dequantize_q4_K,                                                                      \
+      .dequantize_q5_K = dequantize_q5_K,                                                                      \
+      .dequantize_q6_K = dequantize_q6_K,                                                                      \
+      .dequantize_iq4_NL = dequantize_iq4_NL,                                                                  \
+      .dequantize_iq4_XS = dequantize_iq4_XS,                                                                  \
   }

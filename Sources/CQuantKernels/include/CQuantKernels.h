@@ -70,6 +70,13 @@ typedef struct CQK_SENDABLE cqk_kernels {
   void (*CQK_NONNULL dequantize_q4_1)(const void *CQK_NONNULL blocks, float *CQK_NONNULL y, size_t n);
   void (*CQK_NONNULL dequantize_q5_0)(const void *CQK_NONNULL blocks, float *CQK_NONNULL y, size_t n);
   void (*CQK_NONNULL dequantize_q5_1)(const void *CQK_NONNULL blocks, float *CQK_NONNULL y, size_t n);
+  void (*CQK_NONNULL dequantize_q2_K)(const void *CQK_NONNULL blocks, float *CQK_NONNULL y, size_t n);
+  void (*CQK_NONNULL dequantize_q3_K)(const void *CQK_NONNULL blocks, float *CQK_NONNULL y, size_t n);
+  void (*CQK_NONNULL dequantize_q4_K)(const void *CQK_NONNULL blocks, float *CQK_NONNULL y, size_t n);
+  void (*CQK_NONNULL dequantize_q5_K)(const void *CQK_NONNULL blocks, float *CQK_NONNULL y, size_t n);
+  void (*CQK_NONNULL dequantize_q6_K)(const void *CQK_NONNULL blocks, float *CQK_NONNULL y, size_t n);
+  void (*CQK_NONNULL dequantize_iq4_NL)(const void *CQK_NONNULL blocks, float *CQK_NONNULL y, size_t n);
+  void (*CQK_NONNULL dequantize_iq4_XS)(const void *CQK_NONNULL blocks, float *CQK_NONNULL y, size_t n);
 } cqk_kernels;
 
 // The table of an instruction set, or NULL when this machine lacks it. The reference is always there.

@@ -56,12 +56,6 @@ extension LlamaWeights {
           expected: "\(rows) rows of \(columns)", found: m.map { "\($0.rows) rows of \($0.columns)" } ?? "none",
           nextStep: "the file is damaged, or its metadata belongs to another model")
       }
-      guard Kernels.supports(m.type) else {
-        throw EngineError(
-          .unsupported, "the engine doesn't compute with this tensor type", at: "\(place), \(m.name)",
-          expected: TensorType.allCases.filter(Kernels.supports).map(\.name).joined(separator: ", "),
-          found: m.type.name, nextStep: "get the model in another quantization, such as Q4_0 or Q8_0")
-      }
     }
     func vector(_ values: [Float]?, _ name: String, _ count: Int) throws(EngineError) {
       guard let values, values.count == count else {

@@ -12,8 +12,17 @@ extension LlamaModel {
   public func forward(
     _ prompts: [[Int]], capture: CaptureRequest = CaptureRequest(), adapter: LoRAAdapter? = nil
   ) throws(EngineError) -> [HiddenStates] {
+    try forward(prompts, capture: capture, adapter: adapter, cache: nil)
+  }
+
+  /// As ``forward(_:capture:adapter:)``, continuing from what `cache` knows and leaving there what was computed. The
+  /// results have the same bits with and without it. Positions whose states are asked for are computed anew.
+  public func forward(
+    _ prompts: [[Int]], capture: CaptureRequest, adapter: LoRAAdapter?, cache: PrefixCache?
+  ) throws(EngineError) -> [HiddenStates] {
     for (index, prompt) in prompts.enumerated() { try check(prompt, name: "prompt \(index)") }
     try adapter?.check(configuration)
+    try cache?.claim(for: self)
     let layers = try capture.layerSet(layerCount: configuration.layerCount)
     var results: [HiddenStates] = []
     for (index, prompt) in prompts.enumerated() {
@@ -22,60 +31,92 @@ extension LlamaModel {
     }
 
     let tree = PromptTree(prompts)
-    var chains: [[KeyValueLink]] = []
-    var batch: [TokenRun] = []
-    /// For each row of the batch: the prompts and places in their results that want it.
-    var wanted: [[(prompt: Int, slot: Int)]] = []
     let slots = results.map { Dictionary(zip($0.positions, 0...), uniquingKeysWith: { first, _ in first }) }
-
+    var batch = Batch()
+    var chains: [[KeyValueLink]] = []
+    var ends: [(tokens: [Int], chain: [KeyValueLink])] = []
+    var computed = 0
     for node in tree.nodes {
       var chain = node.parent.map { chains[$0] } ?? []
-      var done = 0
-      while done < node.tokens.count {
-        let room = Self.batchRows - wanted.count
-        let count = min(room, node.tokens.count - done)
-        let start = node.start + done
-        let segment = KeyValueSegment(start: start, capacity: count, configuration: configuration)
-        batch.append(
-          TokenRun(
-            tokens: Array(node.tokens[done..<done + count]), start: start, path: chain, segment: segment, offset: 0))
-        for position in start..<start + count {
-          wanted.append(node.prompts.compactMap { p in slots[p][position].map { (p, $0) } })
+      let end = node.start + node.tokens.count
+      var at = node.start
+      // From the cache come the positions before the first one whose states are wanted.
+      if let cache, at == chain.reduce(0, { $0 + $1.count }), let prompt = node.prompts.first {
+        let first = node.prompts.compactMap { results[$0].positions.min() }.min() ?? end
+        let known = Self.prefix(cache.lookUp(Array(prompts[prompt][..<end]), adapter: adapter), min(first, end))
+        let length = known.reduce(0) { $0 + $1.count }
+        if length > at {
+          chain = known
+          at = length
+        }
+      }
+      while at < end {
+        let count = min(Self.batchRows - batch.wanted.count, end - at)
+        let segment = KeyValueSegment(start: at, capacity: count, configuration: configuration)
+        let tokens = Array(node.tokens[at - node.start..<at - node.start + count])
+        batch.runs.append(TokenRun(tokens: tokens, start: at, path: chain, segment: segment, offset: 0))
+        for position in at..<at + count {
+          batch.wanted.append(node.prompts.compactMap { p in slots[p][position].map { (p, $0) } })
         }
         chain.append(KeyValueLink(segment: segment, count: count))
-        done += count
-        if wanted.count == Self.batchRows { try run(&batch, &wanted, capture, layers, adapter, &results) }
+        at += count
+        computed += count
+        if batch.wanted.count == Self.batchRows { try run(&batch, capture, layers, adapter, &results) }
       }
       chains.append(chain)
+      if cache != nil, let prompt = node.prompts.first { ends.append((Array(prompts[prompt][..<end]), chain)) }
     }
-    if !batch.isEmpty { try run(&batch, &wanted, capture, layers, adapter, &results) }
+    if !batch.runs.isEmpty { try run(&batch, capture, layers, adapter, &results) }
+    if let cache {
+      let bytes = 2 * configuration.layerCount * configuration.keyValueWidth * 4
+      for (tokens, chain) in ends { cache.insert(tokens, chain, adapter: adapter, bytesPerToken: bytes) }
+      cache.count(reused: tree.tokenCount - computed, computed: computed)
+    }
     return results
+  }
+
+  /// The first `length` positions of a chain.
+  private static func prefix(_ chain: [KeyValueLink], _ length: Int) -> [KeyValueLink] {
+    var result: [KeyValueLink] = []
+    for link in chain where link.segment.start < length {
+      result.append(KeyValueLink(segment: link.segment, count: min(link.count, length - link.segment.start)))
+    }
+    return result
+  }
+
+  /// Runs that wait to be computed together.
+  private struct Batch {
+    var runs: [TokenRun] = []
+    /// For each row: the prompts, and the places in their results, that want its states.
+    var wanted: [[(prompt: Int, slot: Int)]] = []
   }
 
   /// Rows that go through all blocks together. Bounds the memory of a pass; results don't depend on it.
   static let batchRows = 512
 
   private func run(
-    _ batch: inout [TokenRun], _ wanted: inout [[(prompt: Int, slot: Int)]], _ capture: CaptureRequest,
-    _ layers: Set<Int>, _ adapter: LoRAAdapter?, _ results: inout [HiddenStates]
+    _ batch: inout Batch, _ capture: CaptureRequest, _ layers: Set<Int>, _ adapter: LoRAAdapter?,
+    _ results: inout [HiddenStates]
   ) throws(EngineError) {
+    let wanted = batch.wanted
     let rows = wanted.indices.filter { !wanted[$0].isEmpty }
-    func deliver(_ point: CapturePoint, _ layer: Int, _ states: FloatMatrix, at place: (Int) -> Int) {
+    func deliver(_ point: CapturePoint, _ layer: Int, _ states: FloatMatrix) {
+      // The final norm is computed for the wanted rows alone.
       for (index, row) in rows.enumerated() {
-        let values = states.row(place(point == .finalNorm ? index : row))
+        let values = states.row(point == .finalNorm ? index : row)
         for (prompt, slot) in wanted[row] {
           results[prompt].rows[HiddenStates.Key(point, layer: layer)]?[slot] = values
         }
       }
     }
-    let last = try ForwardPass(model: self, adapter: adapter, pool: pool)(batch) { point, layer, states in
-      if capture.points.contains(point) && layers.contains(layer) { deliver(point, layer, states) { $0 } }
+    let last = try ForwardPass(model: self, adapter: adapter, pool: pool)(batch.runs) { point, layer, states in
+      if capture.points.contains(point) && layers.contains(layer) { deliver(point, layer, states) }
     }
     if !rows.isEmpty && (capture.logits || capture.points.contains(.finalNorm)) {
       let chosen = FloatMatrix(rows: rows.count, columns: configuration.hiddenSize)
       for (index, row) in rows.enumerated() { chosen.copyRows(row..<row + 1, of: last, to: index) }
       let normed = finalNorm(chosen)
-      if capture.points.contains(.finalNorm) { deliver(.finalNorm, configuration.layerCount, normed) { $0 } }
+      if capture.points.contains(.finalNorm) { deliver(.finalNorm, configuration.layerCount, normed) }
       if capture.logits {
         let logits = self.logits(normed)
         for (index, row) in rows.enumerated() {
@@ -84,8 +125,7 @@ extension LlamaModel {
         }
       }
     }
-    batch.removeAll()
-    wanted.removeAll()
+    batch = Batch()
   }
 
   /// RMSNorm before the output, `[R, D]`.

@@ -167,12 +167,6 @@ extension GGUFFile {
         .malformedFile, "a weight has the wrong shape", at: "\(path), tensor \(name)", expected: "\(count) values",
         found: "\(tensor.dimensions)", nextStep: "the file is damaged, or its metadata belongs to another model")
     }
-    guard Kernels.supports(tensor.type) else {
-      throw EngineError(
-        .unsupported, "the engine doesn't compute with this tensor type", at: "\(path), tensor \(name)",
-        expected: TensorType.allCases.filter(Kernels.supports).map(\.name).joined(separator: ", "),
-        found: tensor.type.name)
-    }
     return matrix.dequantized().values
   }
 

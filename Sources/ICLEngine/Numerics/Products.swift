@@ -63,12 +63,15 @@ extension Kernels {
     case .q4_1: table.dequantize_q4_1
     case .q5_0: table.dequantize_q5_0
     case .q5_1: table.dequantize_q5_1
-    case .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .iq4_NL, .iq4_XS: nil
+    case .q2_K: table.dequantize_q2_K
+    case .q3_K: table.dequantize_q3_K
+    case .q4_K: table.dequantize_q4_K
+    case .q5_K: table.dequantize_q5_K
+    case .q6_K: table.dequantize_q6_K
+    case .iq4_NL: table.dequantize_iq4_NL
+    case .iq4_XS: table.dequantize_iq4_XS
     }
   }
-
-  /// The types that products understand so far.
-  package static func supports(_ type: TensorType) -> Bool { type == .f32 || dequantizer(type) != nil }
 }
 
 extension WeightMatrix {

@@ -1,12 +1,19 @@
 /// The tokenizer that a GGUF file describes.
-package enum GGUFTokenizer {
+public enum GGUFTokenizer {
+  /// Reads the tokenizer alone; the file may hold a vocabulary and no weights.
+  /// - Throws: `unreadableFile`, `malformedFile`, `unsupported`
+  public static func read(contentsOf path: String) throws(EngineError) -> any Tokenizer {
+    try read(GGUFFile(path: path))
+  }
+
   package static func read(_ file: GGUFFile) throws(EngineError) -> any Tokenizer {
     switch try file.text("tokenizer.ggml.model") {
     case "llama": return try SentencePieceTokenizer(file)
+    case "gpt2": return try ByteLevelTokenizer(file)
     case let other:
       throw EngineError(
         .unsupported, "the engine doesn't read this tokenizer", at: "\(file.path), key tokenizer.ggml.model",
-        expected: "llama", found: other ?? "no such key", nextStep: "get a file made by llama.cpp's converter")
+        expected: "llama or gpt2", found: other ?? "no such key", nextStep: "get a file made by llama.cpp's converter")
     }
   }
 }

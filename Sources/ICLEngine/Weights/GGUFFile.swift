@@ -88,6 +88,7 @@ struct GGUFHeader {
     guard magic == 0x4655_4747 else {
       let bytes = (0..<4).map { UInt8(truncatingIfNeeded: magic >> (8 * $0)) }
       let text = bytes.map { (0x20..<0x7f).contains($0) ? String(UnicodeScalar($0)) : "\\x" + String($0, radix: 16) }
+      if magic.byteSwapped == 0x4655_4747 { throw Self.bigEndian(path, found: "the magic with its bytes swapped") }
       let old = ["tjgg", "fmgg", "lmgg", "algg"].contains(text.joined())
       throw EngineError(
         .malformedFile, "this is not a GGUF file", at: "\(path), byte 0: magic", expected: "the bytes GGUF",
@@ -100,10 +101,7 @@ struct GGUFHeader {
     guard version == 2 || version == 3 else {
       let swapped = version.byteSwapped
       if swapped <= 3, swapped > 0 {
-        throw EngineError(
-          .unsupported, "the file is written for big-endian machines", at: "\(path), byte 4: version",
-          expected: "a little-endian file", found: "version \(swapped) with its bytes swapped",
-          nextStep: "convert it with llama.cpp's gguf_convert_endian.py, or get the little-endian file")
+        throw Self.bigEndian(path, found: "version \(swapped) with its bytes swapped")
       }
       throw EngineError(
         .unsupported, "the engine doesn't read this version of GGUF", at: "\(path), byte 4: version",
@@ -120,5 +118,12 @@ struct GGUFHeader {
     }
     tensorCount = Int(tensors)
     keyCount = Int(keys)
+  }
+
+  private static func bigEndian(_ path: String, found: String) -> EngineError {
+    EngineError(
+      .unsupported, "the file is written for big-endian machines", at: "\(path), header",
+      expected: "a little-endian file", found: found,
+      nextStep: "convert it with llama.cpp's gguf_convert_endian.py, or get the little-endian file")
   }
 }
