@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cqk_training.h"
+
 #if defined(__clang__)
 #define CQK_NONNULL _Nonnull
 #define CQK_NULLABLE _Nullable

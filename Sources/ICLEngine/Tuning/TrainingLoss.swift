@@ -1,0 +1,82 @@
+internal import CQuantKernels
+
+/// Room for the loss of a chunk of rows: the logits of a whole batch never exist.
+final class LossScratch {
+  /// Rows whose logits are there at the same time: 4 million floats' worth.
+  let chunk: Int
+  /// Final states of the rows that count, before and after the norm, and the gradients of both, `[chunk, D]`.
+  let chosen: FloatMatrix
+  let normed: FloatMatrix
+  let dNormed: FloatMatrix
+  let dChosen: FloatMatrix
+  let scale: FloatMatrix
+  /// `[chunk, V]`
+  let logits: FloatMatrix
+  let sums: FloatMatrix
+  let margins: FloatMatrix
+
+  init(_ c: ModelConfiguration) {
+    let chunk = max(16, min(2048, (1 << 22) / c.vocabularySize))
+    self.chunk = chunk
+    func matrix(_ columns: Int) -> FloatMatrix { FloatMatrix(rows: chunk, columns: columns) }
+    chosen = matrix(c.hiddenSize)
+    normed = matrix(c.hiddenSize)
+    dNormed = matrix(c.hiddenSize)
+    dChosen = matrix(c.hiddenSize)
+    scale = FloatMatrix(rows: 1, columns: chunk)
+    logits = matrix(c.vocabularySize)
+    sums = FloatMatrix(rows: 1, columns: chunk)
+    margins = FloatMatrix(rows: 1, columns: chunk)
+  }
+}
+
+extension TrainingPass {
+  /// Cross-entropy of the rows that count, summed with their weights. With `backward` it also leaves the gradient of
+  /// `sum / totalWeight` in `space.dx` and adds those of output and final norm.
+  func lossAndGradient(totalWeight: Double, backward: Bool) -> Double {
+    let (d, v) = (c.hiddenSize, c.vocabularySize)
+    guard let last = space.residual.last else { return 0 }
+    if backward { space.dx.pointer().update(repeating: 0, count: rowCount * d) }
+    let output = network.outputOrTied
+    var tokens: [Int32] = []
+    var weights: [Float] = []
+    var sum = 0.0
+    for first in stride(from: 0, to: targets.count, by: loss.chunk) {
+      let part = targets[first..<min(first + loss.chunk, targets.count)]
+      let n = part.count
+      tokens.removeAll(keepingCapacity: true)
+      weights.removeAll(keepingCapacity: true)
+      for (i, target) in part.enumerated() {
+        loss.chosen.copyRows(target.row..<target.row + 1, of: last, to: i)
+        tokens.append(target.token)
+        weights.append(Float(Double(target.weight) / totalWeight))
+      }
+      norm(loss.chosen, network.finalNorm, into: loss.normed, scale: loss.scale, rows: n)
+      output.withValues(pool) { w in
+        products.nt(loss.normed.pointer(), d, w, d, loss.logits.pointer(), v, t: n, n: v, k: d)
+      }
+      pool.split(n, worth: n * v * 24) { range in
+        cqk_t_cross_entropy(
+          loss.logits.pointer(row: range.lowerBound), range.count, v,
+          Array(tokens[range]), Array(weights[range]), loss.sums.pointer(column: range.lowerBound),
+          loss.margins.pointer(column: range.lowerBound))
+      }
+      let (sums, margins) = (loss.sums.pointer(), loss.margins.pointer())
+      for (i, target) in part.enumerated() {
+        sum += Double(target.weight) * (ReproducibleMath.log(Double(sums[i])) + Double(margins[i]))
+      }
+      guard backward else { continue }
+      // The logits are now their own gradient.
+      output.withValues(pool) { w in
+        products.nn(loss.logits.pointer(), v, w, d, loss.dNormed.pointer(), d, t: n, n: v, k: d)
+      }
+      if let gradient = output.parameter?.gradient {
+        products.tn(loss.logits.pointer(), v, loss.normed.pointer(), d, gradient.pointer(), d, t: n, n: v, k: d)
+      }
+      loss.dChosen.pointer().update(repeating: 0, count: n * d)
+      normBack(loss.dNormed, loss.chosen, network.finalNorm, scale: loss.scale, dx: loss.dChosen, rows: n)
+      for (i, target) in part.enumerated() { space.dx.copyRows(i..<i + 1, of: loss.dChosen, to: target.row) }
+    }
+    return sum
+  }
+}

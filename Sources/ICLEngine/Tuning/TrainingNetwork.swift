@@ -1,0 +1,139 @@
+/// The parameters of a model under training, in the order in which the optimizer goes through them.
+///
+/// Symbols as in ``ModelConfiguration``; `r` rank of a low-rank update.
+package final class TrainingNetwork {
+  let configuration: ModelConfiguration
+  let tokenEmbedding: TrainableMatrix
+  let blocks: [Block]
+  let finalNorm: Parameter
+  /// `nil` when tied to the embedding.
+  let output: TrainableMatrix?
+  /// Those that are trained.
+  package let trained: [Parameter]
+
+  struct Block {
+    let attentionNorm: Parameter
+    let feedForwardNorm: Parameter
+    let maps: [Projection: LinearMap]
+
+    /// Whether anything here is trained.
+    var isTrained: Bool { attentionNorm.isTrained || maps.values.contains { $0.isTrained } }
+  }
+
+  /// One projection: `y = x·Wᵀ + bias + scale · (x·Aᵀ)·Bᵀ`.
+  struct LinearMap {
+    let weight: TrainableMatrix
+    /// `[1, output]`
+    let bias: Parameter?
+    let lora: LowRank?
+
+    var isTrained: Bool { weight.parameter != nil || lora != nil }
+  }
+
+  struct LowRank {
+    /// `[r, input]`
+    let a: Parameter
+    /// `[output, r]`
+    let b: Parameter
+    let scale: Float
+    let dropout: Float
+    /// Distinguishes this map's dropout from all others'.
+    let stream: UInt64
+  }
+
+  /// Floats of dequantized frozen weights that are kept at most: 1 GiB.
+  private static let cachedFloats = 1 << 28
+
+  /// - Parameters:
+  ///   - adapter: where low-rank updates start; what it doesn't have stays frozen.
+  package init(
+    _ weights: LlamaWeights, _ c: ModelConfiguration, method: TuningMethod, adapter: LoRAAdapter? = nil
+  ) {
+    configuration = c
+    var room = Self.cachedFloats
+    let isFull = method == .full
+    var dropout: Float = 0
+    if case .lora(_, _, _, let rate) = method { dropout = rate }
+    func vector(_ name: String, _ values: [Float]) -> Parameter {
+      Parameter(
+        name, FloatMatrix(rows: 1, columns: values.count, values: values), trained: isFull, decays: false)
+    }
+    tokenEmbedding = TrainableMatrix(weights.tokenEmbedding, trained: isFull, room: &room)
+    output = weights.output.map { TrainableMatrix($0, trained: isFull, room: &room) }
+    finalNorm = vector("final norm", weights.finalNorm)
+    var blocks: [Block] = []
+    for (index, block) in weights.blocks.enumerated() {
+      var maps: [Projection: LinearMap] = [:]
+      for (place, projection) in Projection.allCases.enumerated() {
+        guard let matrix = block.projections[projection] else { continue }
+        let trained = isFull || (method == .keyValue && (projection == .k || projection == .v))
+        let name = "block \(index) \(projection.rawValue)"
+        let bias = block.biases[projection].map { values in
+          Parameter(
+            name + " bias", FloatMatrix(rows: 1, columns: values.count, values: values), trained: trained,
+            decays: false)
+        }
+        var lora: LowRank?
+        if let adapter, let pair = adapter.blocks[index][projection] {
+          let r = adapter.rank
+          lora = LowRank(
+            a: Parameter(
+              name + " A", FloatMatrix(rows: r, columns: matrix.columns, values: pair.a), trained: true,
+              decays: true),
+            b: Parameter(
+              name + " B", FloatMatrix(rows: matrix.rows, columns: r, values: pair.b), trained: true, decays: true),
+            scale: adapter.scale, dropout: dropout, stream: UInt64(index * Projection.allCases.count + place))
+        }
+        maps[projection] = LinearMap(
+          weight: TrainableMatrix(matrix, trained: trained, room: &room), bias: bias, lora: lora)
+      }
+      blocks.append(
+        Block(
+          attentionNorm: vector("block \(index) attention norm", block.attentionNorm),
+          feedForwardNorm: vector("block \(index) feed-forward norm", block.feedForwardNorm), maps: maps))
+    }
+    self.blocks = blocks
+
+    var all = [tokenEmbedding.parameter]
+    for block in blocks {
+      all += [block.attentionNorm, block.feedForwardNorm]
+      for projection in Projection.allCases {
+        guard let map = block.maps[projection] else { continue }
+        all += [map.weight.parameter, map.bias, map.lora?.a, map.lora?.b]
+      }
+    }
+    all += [finalNorm, output?.parameter]
+    trained = all.compactMap(\.self).filter(\.isTrained)
+  }
+
+  /// The matrix whose rows the final states are compared with.
+  var outputOrTied: TrainableMatrix { output ?? tokenEmbedding }
+
+  /// The present values as weights for inference; frozen matrices are those that came in.
+  package func weights() -> LlamaWeights {
+    LlamaWeights(
+      tokenEmbedding: tokenEmbedding.snapshot("token_embd.weight"),
+      blocks: blocks.enumerated().map { index, block in
+        var projections: [Projection: WeightMatrix] = [:]
+        var biases: [Projection: [Float]] = [:]
+        for (projection, map) in block.maps {
+          projections[projection] = map.weight.snapshot("block \(index) \(projection.rawValue)")
+          biases[projection] = map.bias?.value.values
+        }
+        return LlamaWeights.Block(
+          attentionNorm: block.attentionNorm.value.values, feedForwardNorm: block.feedForwardNorm.value.values,
+          projections: projections, biases: biases)
+      }, finalNorm: finalNorm.value.values, output: output?.snapshot("output.weight"))
+  }
+
+  /// The present low-rank updates; empty blocks without any.
+  package func adapter(rank: Int, alpha: Float) -> LoRAAdapter {
+    LoRAAdapter(
+      rank: rank, alpha: alpha,
+      blocks: blocks.map { block in
+        block.maps.compactMapValues { map in
+          map.lora.map { LoRAAdapter.Pair(a: $0.a.value.values, b: $0.b.value.values) }
+        }
+      })
+  }
+}

@@ -1,0 +1,241 @@
+internal import CQuantKernels
+
+/// Forward and backward of a whole model over packed sequences.
+///
+/// Nothing is allocated once the largest batch has been seen. Symbols as in ``ModelConfiguration``; `R` packed rows.
+final class TrainingPass {
+  let network: TrainingNetwork
+  let products: DenseProducts
+  let pool: ThreadPool
+  let c: ModelConfiguration
+  let maps: MapTraining
+  private let attention: TrainingAttention
+  private let rotary: RotaryTable
+  private(set) var space: TrainingWorkspace
+  private var cosine: FloatMatrix
+  private var sine: FloatMatrix
+  private var positions: [Int32] = []
+  private var tokens: [Int] = []
+  private var sequences: [TrainingAttention.Sequence] = []
+  /// Rows whose next token counts in the loss, with that token and its weight.
+  var targets: [(row: Int, token: Int32, weight: Float)] = []
+  let loss: LossScratch
+  /// This step's dropout; `nil` outside training.
+  private var seed: UInt64?
+
+  init(_ network: TrainingNetwork, arithmetic: TrainingArithmetic, pool: ThreadPool) {
+    self.network = network
+    self.pool = pool
+    c = network.configuration
+    products = DenseProducts(arithmetic, pool: pool)
+    maps = MapTraining(products, pool: pool)
+    attention = TrainingAttention(c, pool: pool)
+    rotary = RotaryTable(c)
+    space = TrainingWorkspace(rows: 0, c)
+    cosine = FloatMatrix(rows: 0, columns: c.ropeDimension / 2)
+    sine = FloatMatrix(rows: 0, columns: c.ropeDimension / 2)
+    loss = LossScratch(c)
+  }
+
+  var rowCount: Int { tokens.count }
+
+  /// Weighted sum of the batch's losses (not yet divided by the weights' sum) after a forward pass; with `backward` the
+  /// gradients of `loss sum / totalWeight` are added to the parameters'.
+  /// - Parameters:
+  ///   - batch: checked by the caller: tokens within the vocabulary and the context
+  ///   - seed: of dropout; `nil` for none
+  func callAsFunction(
+    _ batch: some Sequence<TuningExample>, totalWeight: Double, backward: Bool, seed: UInt64?
+  ) -> Double {
+    pack(batch)
+    self.seed = seed
+    forward()
+    if targets.isEmpty { return 0 }
+    let sum = lossAndGradient(totalWeight: totalWeight, backward: backward)
+    if backward { backwardBlocks() }
+    return sum
+  }
+
+  private func pack(_ batch: some Sequence<TuningExample>) {
+    tokens.removeAll(keepingCapacity: true)
+    positions.removeAll(keepingCapacity: true)
+    sequences.removeAll(keepingCapacity: true)
+    targets.removeAll(keepingCapacity: true)
+    var longest = 0
+    for example in batch {
+      let first = tokens.count
+      sequences.append(.init(row: first, count: example.tokens.count))
+      longest = max(longest, example.tokens.count)
+      tokens += example.tokens
+      for i in example.tokens.indices { positions.append(Int32(i)) }
+      for i in example.tokens.indices.dropFirst() where example.lossWeights[i] != 0 {
+        targets.append((first + i - 1, Int32(example.tokens[i]), example.lossWeights[i]))
+      }
+    }
+    if space.capacity < tokens.count { space = TrainingWorkspace(rows: tokens.count, c) }
+    attention.reserve(longest: longest)
+    if cosine.rows < longest {
+      cosine = FloatMatrix(rows: longest, columns: c.ropeDimension / 2)
+      sine = FloatMatrix(rows: longest, columns: c.ropeDimension / 2)
+      rotary.fill(Array(0..<longest), cosine: cosine, sine: sine)
+    }
+  }
+
+  private func forward() {
+    let d = c.hiddenSize
+    for (row, token) in tokens.enumerated() {
+      network.tokenEmbedding.copyRow(token, to: space.residual[0].pointer(row: row))
+    }
+    for (index, block) in network.blocks.enumerated() {
+      let layer = space.layers[index]
+      let x = space.residual[index]
+      let next = space.residual[index + 1]
+      norm(x, block.attentionNorm, into: space.normed, scale: layer.attentionScale)
+      map(block, .q, space.normed, into: layer.q)
+      map(block, .k, space.normed, into: layer.k)
+      map(block, .v, space.normed, into: layer.v)
+      rotate(layer.q, heads: c.headCount, sign: 1)
+      rotate(layer.k, heads: c.keyValueHeadCount, sign: 1)
+      attention.forward(sequences, q: layer.q, k: layer.k, v: layer.v, output: layer.attended)
+      map(block, .o, layer.attended, into: layer.middle)
+      add(x, to: layer.middle, columns: d)
+      norm(layer.middle, block.feedForwardNorm, into: space.normed, scale: layer.feedForwardScale)
+      map(block, .gate, space.normed, into: layer.gate)
+      map(block, .up, space.normed, into: layer.up)
+      activate(layer)
+      map(block, .down, space.hidden, into: next)
+      add(layer.middle, to: next, columns: d)
+    }
+  }
+
+  /// From the gradient of the last residual, in `space.dx`, down to everything that is trained.
+  private func backwardBlocks() {
+    let rows = rowCount
+    let all = network.tokenEmbedding.parameter != nil
+    // Below the lowest trained block nothing has to know the gradient.
+    let lowest = all ? 0 : network.blocks.firstIndex { $0.isTrained } ?? network.blocks.count
+    guard lowest < network.blocks.count else { return embed() }
+    for index in (lowest..<network.blocks.count).reversed() {
+      let block = network.blocks[index]
+      let layer = space.layers[index]
+      let goesOn = all || index > lowest
+
+      // Feed-forward: dx is the gradient of its branch and of the residual around it.
+      normAgain(layer.middle, block.feedForwardNorm, scale: layer.feedForwardScale)
+      activate(layer)
+      back(block, .down, space.hidden, space.dx, dx: space.dHidden)
+      pool.split(rows * c.feedForwardSize, grain: 1024, worth: rows * c.feedForwardSize * 24) { range in
+        let at = range.lowerBound
+        cqk_t_swiglu_back(
+          space.dHidden.pointer() + at, layer.gate.pointer() + at, layer.up.pointer() + at, range.count)
+      }
+      back(block, .gate, space.normed, layer.gate, dx: space.dNormed)
+      back(block, .up, space.normed, layer.up, dx: space.dNormed, accumulate: true)
+      normBack(layer.middle, block.feedForwardNorm, scale: layer.feedForwardScale)
+
+      // Attention, likewise.
+      back(block, .o, layer.attended, space.dx, dx: space.dAttended)
+      attention.backward(
+        sequences, q: layer.q, k: layer.k, v: layer.v, output: layer.attended, dOutput: space.dAttended, dq: space.dq,
+        dk: space.dk, dv: space.dv)
+      rotate(space.dq, heads: c.headCount, sign: -1)
+      rotate(space.dk, heads: c.keyValueHeadCount, sign: -1)
+      normAgain(space.residual[index], block.attentionNorm, scale: layer.attentionScale)
+      let dNormed = goesOn || block.attentionNorm.isTrained ? space.dNormed : nil
+      back(block, .q, space.normed, space.dq, dx: dNormed)
+      back(block, .k, space.normed, space.dk, dx: dNormed, accumulate: true)
+      back(block, .v, space.normed, space.dv, dx: dNormed, accumulate: true)
+      if dNormed != nil { normBack(space.residual[index], block.attentionNorm, scale: layer.attentionScale) }
+    }
+    embed()
+  }
+
+  /// Adds `dx` to the gradient of the rows of the embedding that were looked up; threads own columns.
+  private func embed() {
+    guard let gradient = network.tokenEmbedding.parameter?.gradient else { return }
+    pool.split(c.hiddenSize, grain: 16, worth: rowCount * c.hiddenSize * 8) { range in
+      for (row, token) in tokens.enumerated() {
+        cqk_t_add(
+          gradient.pointer(row: token, column: range.lowerBound),
+          space.dx.pointer(row: row, column: range.lowerBound), range.count)
+      }
+    }
+  }
+
+  // MARK: - Parts
+
+  func norm(_ x: FloatMatrix, _ gain: Parameter, into y: FloatMatrix, scale: FloatMatrix, rows: Int? = nil) {
+    let rows = rows ?? rowCount
+    pool.split(rows, worth: rows * x.columns * 8) { range in
+      cqk_t_rmsnorm(
+        x.pointer(row: range.lowerBound), gain.value.pointer(), y.pointer(row: range.lowerBound),
+        scale.pointer(column: range.lowerBound), range.count, x.columns, c.normEpsilon)
+    }
+  }
+
+  private func normAgain(_ x: FloatMatrix, _ gain: Parameter, scale: FloatMatrix) {
+    norm(x, gain, into: space.normed, scale: scale)
+  }
+
+  /// Takes `dNormed` through the norm of `x` into the gain's gradient and onto `dx`.
+  private func normBack(_ x: FloatMatrix, _ gain: Parameter, scale: FloatMatrix) {
+    normBack(space.dNormed, x, gain, scale: scale, dx: space.dx, rows: rowCount)
+  }
+
+  func normBack(
+    _ dy: FloatMatrix, _ x: FloatMatrix, _ gain: Parameter, scale: FloatMatrix, dx: FloatMatrix, rows: Int
+  ) {
+    if let gradient = gain.gradient {
+      pool.split(x.columns, grain: 16, worth: rows * x.columns * 8) { range in
+        cqk_t_rmsnorm_gain_back(
+          dy.pointer(), x.pointer(), scale.pointer(), gradient.pointer(), rows, x.columns, range.lowerBound,
+          range.upperBound)
+      }
+    }
+    pool.split(rows, worth: rows * x.columns * 8) { range in
+      cqk_t_rmsnorm_back(
+        dy.pointer(row: range.lowerBound), x.pointer(row: range.lowerBound), gain.value.pointer(),
+        scale.pointer(column: range.lowerBound), dx.pointer(row: range.lowerBound), range.count, x.columns)
+    }
+  }
+
+  private func map(_ block: TrainingNetwork.Block, _ p: Projection, _ x: FloatMatrix, into y: FloatMatrix) {
+    guard let map = block.maps[p] else { preconditionFailure("the model's init checks this") }
+    maps.forward(map, x, into: y, rows: rowCount, seed: seed)
+  }
+
+  private func back(
+    _ block: TrainingNetwork.Block, _ p: Projection, _ x: FloatMatrix, _ dy: FloatMatrix, dx: FloatMatrix?,
+    accumulate: Bool = false
+  ) {
+    guard let map = block.maps[p] else { preconditionFailure("the model's init checks this") }
+    maps.backward(map, x, dy, dx: dx, accumulate: accumulate, rows: rowCount, seed: seed)
+  }
+
+  private func rotate(_ x: FloatMatrix, heads: Int, sign: Float) {
+    if c.ropeDimension == 0 { return }
+    pool.split(rowCount, worth: rowCount * x.columns * 8) { range in
+      positions.withUnsafeBufferPointer { positions in
+        guard let start = positions.baseAddress else { return }
+        cqk_t_rope(
+          x.pointer(row: range.lowerBound), range.count, x.columns, heads, c.headDimension, c.ropeDimension,
+          start + range.lowerBound, cosine.pointer(), sine.pointer(), sign)
+      }
+    }
+  }
+
+  private func add(_ x: FloatMatrix, to y: FloatMatrix, columns: Int) {
+    pool.split(rowCount * columns, grain: 1024, worth: rowCount * columns * 4) { range in
+      cqk_t_add(y.pointer() + range.lowerBound, x.pointer() + range.lowerBound, range.count)
+    }
+  }
+
+  private func activate(_ layer: TrainingWorkspace.Layer) {
+    let table = Kernels.table
+    pool.split(rowCount * c.feedForwardSize, grain: 1024, worth: rowCount * c.feedForwardSize * 16) { range in
+      let at = range.lowerBound
+      table.silu_mul_f32(
+        layer.gate.pointer() + at, layer.up.pointer() + at, space.hidden.pointer() + at, range.count)
+    }
+  }
+}
