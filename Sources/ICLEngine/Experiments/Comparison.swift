@@ -11,6 +11,9 @@ public struct Comparison: Sendable, Equatable, Codable {
   public let layerCount: Int
   public let repetitions: [Repetition]
   public let projection: StateProjection?
+  /// Debiased linear CKA over the queries of the first repetition: each layer's ICL states with each layer's IT states,
+  /// `[ICL layer][IT layer]`, 0…L. Layer 0 is the same token everywhere, so it is undefined.
+  public let layerCKA: [[Double]]
   /// Whether the run was interrupted, so that there are fewer repetitions than were asked for.
   public let isPartial: Bool
   /// What a reader must know beside the numbers.
@@ -114,7 +117,8 @@ public struct Comparison: Sendable, Equatable, Codable {
   /// Memberwise.
   package init(
     task: String, labels: [String], spec: ComparisonSpec, layerCount: Int, repetitions: [Repetition],
-    projection: StateProjection?, isPartial: Bool, notes: [String], provenance: ExperimentProvenance
+    projection: StateProjection?, layerCKA: [[Double]], isPartial: Bool, notes: [String],
+    provenance: ExperimentProvenance
   ) {
     self.task = task
     self.labels = labels
@@ -122,6 +126,7 @@ public struct Comparison: Sendable, Equatable, Codable {
     self.layerCount = layerCount
     self.repetitions = repetitions
     self.projection = projection
+    self.layerCKA = layerCKA
     self.isPartial = isPartial
     self.notes = notes
     self.provenance = provenance

@@ -45,15 +45,19 @@ package struct ComparisonRun: Sendable {
     func finish(_ line: String) { if given == nil { progress.finish(line) } }
     var repetitions: [Repetition] = []
     var projection: StateProjection?
+    var layerCKA: [[Double]] = []
     var isPartial = false
     let prompts = PromptDigest()
     do throws(EngineError) {
       for (index, draw) in draws.enumerated() {
         progress.note("\(prefix)repetition \(index + 1) of \(spec.repetitions)")
-        let (repetition, states) = try run(
+        let (repetition, passes) = try run(
           draw, index: index, queries: queries, untrained: index < Self.untrainedRepetitions ? twin : nil,
           progress: progress, prompts: prompts)
-        if index == 0 { projection = StateProjection(states) }
+        if index == 0 {
+          projection = StateProjection(passes.mapValues { $0.states[model.configuration.layerCount] })
+          layerCKA = Self.layerCKA(passes[.icl], passes[.it])
+        }
         repetitions.append(repetition)
       }
     } catch {
@@ -64,7 +68,7 @@ package struct ComparisonRun: Sendable {
     finish("compared \(task.name): \(repetitions.count) repetitions of \(queries.count) queries")
     return Comparison(
       task: task.name, labels: task.labels, spec: spec, layerCount: model.configuration.layerCount,
-      repetitions: repetitions, projection: projection, isPartial: isPartial, notes: notes,
+      repetitions: repetitions, projection: projection, layerCKA: layerCKA, isPartial: isPartial, notes: notes,
       provenance: ExperimentProvenance(model: model, prompts: prompts.hexadecimal, values: repetitions))
   }
 
@@ -79,7 +83,7 @@ package struct ComparisonRun: Sendable {
   private func run(
     _ draw: Draw, index: Int, queries: [Draw.Example], untrained: (any ExperimentModel)?, progress: ProgressLine,
     prompts: PromptDigest
-  ) throws(EngineError) -> (Repetition, [Condition: [[Float]]]) {
+  ) throws(EngineError) -> (Repetition, [Condition: Pass]) {
     let builder = PromptBuilder(
       task: task, tokenizer: model.tokenizer, labelWords: draw.labelWords, instruction: spec.instruction)
     let seed = spec.seed &+ UInt64(index)
@@ -112,7 +116,7 @@ package struct ComparisonRun: Sendable {
         untrained, builder, draw, queries, seed: seed, scoring: false, progress: progress, prompts: nil)
       repetition.untrained = Self.similarities(passes)
     }
-    return (repetition, passes.mapValues { $0.states[last] })
+    return (repetition, passes)
   }
 
   private func conditions(
@@ -211,6 +215,13 @@ package struct ComparisonRun: Sendable {
       logits.append(row)
     }
     return Pass(states: states, logits: logits)
+  }
+
+  /// Debiased CKA of each layer's ICL states with each layer's IT states, `[ICL layer][IT layer]`, 0…L.
+  private static func layerCKA(_ icl: Pass?, _ it: Pass?) -> [[Double]] {
+    func kernels(_ pass: Pass?) -> [CenteredKernel] { (pass?.states.dropLast() ?? []).map { CenteredKernel($0) } }
+    let columns = kernels(it)
+    return kernels(icl).map { row in columns.map { row.alignment(with: $0, debiased: true) } }
   }
 
   private static func similarity(_ a: Pass, _ b: Pass) -> [Double] {

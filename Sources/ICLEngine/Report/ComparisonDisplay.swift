@@ -44,6 +44,7 @@ extension Comparison: RichDisplayable {
     \(html)
     \(plot(.heatmap).source)
     \(plot(.projection).source)
+    \(plot(.cka).source)
     <h2>By layer</h2>
     \(layerTable.html)
     <h2>The same numbers again</h2>

@@ -9,6 +9,8 @@ extension Comparison {
     case heatmap
     /// The states of the first repetition in the plane in which they differ most (PCA).
     case projection
+    /// Likeness of each layer's ICL states with each layer's IT states (debiased CKA over the queries).
+    case cka
   }
 
   /// A picture with a text twin.
@@ -17,6 +19,7 @@ extension Comparison {
     case .layers: layersPlot
     case .heatmap: heatmapPlot
     case .projection: projectionPlot
+    case .cka: ckaPlot
     }
   }
 
@@ -61,6 +64,22 @@ extension Comparison {
     let table = Table(
       [""] + names, zip(names, values).map { [$0] + $1.map { ReportNumber.fixed($0, 2) } },
       alignment: [.leading] + Array(repeating: .trailing, count: names.count))
+    return SVG(plot.svg, plainText: table.plainText)
+  }
+
+  private var ckaPlot: SVG {
+    // Embeddings of the query's last token are the same for all queries, so nothing can be said of layer 0.
+    let places = Array(layerCKA.indices.dropFirst())
+    let values = places.map { row in places.map { layerCKA[row][$0] } }
+    let plot = HeatmapPlot(
+      title: "Layers of ICL and of IT, compared",
+      subtitle: "\(task), k = \(spec.demonstrations); debiased CKA, first repetition", names: places.map(String.init),
+      values: values, description: "A grid of debiased CKA between layers under ICL and layers under IT.",
+      rowTitle: "ICL, after block", columnTitle: "IT, after block")
+    let table = Table(
+      ["ICL \\ IT"] + places.map(String.init),
+      zip(places, values).map { ["\($0)"] + $1.map { ReportNumber.fixed($0, 2) } },
+      alignment: Array(repeating: .trailing, count: places.count + 1))
     return SVG(plot.svg, plainText: table.plainText)
   }
 

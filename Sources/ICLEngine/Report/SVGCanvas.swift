@@ -52,6 +52,12 @@ package struct SVGCanvas {
     body += "/>\n"
   }
 
+  /// Squares of one colour as one element.
+  mutating func squares(at corners: [(x: Double, y: Double)], side: Double, fill: String) {
+    let outline = corners.map { "M\(n($0.x)) \(n($0.y))h\(n(side))v\(n(side))h\(n(-side))z" }
+    body += "<path fill=\"\(fill)\" d=\"\(outline.joined())\"/>\n"
+  }
+
   enum Marker { case circle, square, triangle, diamond }
 
   mutating func marker(_ shape: Marker, x: Double, y: Double, radius r: Double, color: String) {

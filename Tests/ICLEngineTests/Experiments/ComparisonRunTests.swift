@@ -34,6 +34,8 @@ import Testing
     // The fake's states do not depend on the order of what came before, but for rounding.
     #expect(near(result.baseline(.otherOrder)?.mean ?? .nan, 1, 1e-6))
     #expect(result.projection?.points[.icl]?.count == 8)
+    #expect(result.layerCKA.map(\.count) == [4, 4, 4, 4])
+    #expect(result.layerCKA[0].allSatisfy { $0.isNaN } && result.layerCKA[3][3] <= 1)
   }
 
   @Test func `gives the same bits for the same seed, and others for another`() throws {

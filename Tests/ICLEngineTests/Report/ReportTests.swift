@@ -28,7 +28,8 @@ import Testing
       task: task, labels: ["fair", "foul"],
       spec: ComparisonSpec(demonstrations: 4, queries: 4, repetitions: count, seed: 7), layerCount: 2,
       repetitions: repetitions,
-      projection: StateProjection([.anchor: [[1, 0], [2, 0]], .icl: [[-1, 0.5], [-2, 0]]]), isPartial: false,
+      projection: StateProjection([.anchor: [[1, 0], [2, 0]], .icl: [[-1, 0.5], [-2, 0]]]),
+      layerCKA: [[.nan, .nan, .nan], [.nan, 1, 0.5], [.nan, 0.25, -0.125]], isPartial: false,
       notes: [],
       provenance: ExperimentProvenance(
         model: ModelProvenance(
@@ -99,6 +100,15 @@ import Testing
       #expect(!picture.source.contains("nan") && !picture.source.contains("inf"))
       #expect(!picture.plainText.isEmpty)
     }
+  }
+
+  @Test func `a grid of forty layers stays below sixty kilobytes`() {
+    let values = (0..<40).map { row in (0..<40).map { Double(row * $0) / 1521 - 0.1 } }
+    let plot = HeatmapPlot(
+      title: "t", subtitle: "s", names: (1...40).map(String.init), values: values, description: "d", rowTitle: "r",
+      columnTitle: "c")
+    #expect(isWellFormedXML(plot.svg))
+    #expect(plot.svg.utf8.count < 60_000)
   }
 
   @Test func `labels at the lines' ends keep apart and inside`() {
