@@ -21,7 +21,7 @@ final class Channel: Sendable {
 
   /// - Parameter handle: called on the channel's thread; hands long work to a worker.
   func start(_ handle: @escaping @Sendable (IncomingMessage) -> Void) {
-    loop.start { [self] frames in
+    loop.start { [self] frames, _ in
       do {
         let message = try replays.withLock { try IncomingMessage(frames: frames, signer: signer, replays: &$0) }
         handle(message)

@@ -7,7 +7,7 @@ package final class Heartbeat: Sendable {
   package init(_ socket: Socket) throws(KernelError) { loop = try SocketLoop(socket, name: "heartbeat") }
 
   package func start() {
-    loop.start { [loop] frames in loop.send(frames) }
+    loop.start { [loop] frames, _ in loop.send(frames) }
   }
 
   package func stop() { loop.stop() }

@@ -11,15 +11,17 @@ package final class IOPub: Sendable {
   }
 
   package func start() {
-    loop.start { [loop, messages] frames in
+    loop.start { [loop, messages] frames, socket in
       // An XPUB socket reports subscriptions: 1 and the topic; 0 and the topic when one ends.
-      guard let frame = frames.first, frame.first == 1 else { return }
+      guard let frame = frames.first, let kind = frame.first, kind <= 1 else { return }
       let topic = Data(frame.dropFirst())
-      // The subscription is the first frame, so that the new subscriber's own filter lets the message in.
-      loop.send(
-        messages.frames(
-          "iopub_welcome", ["subscription": String(decoding: topic, as: UTF8.self)], parent: nil,
-          identities: [topic]))
+      guard kind == 1 else { return socket.dismiss(topic) }
+      // The topic is the first frame, so that the new subscriber's own filter lets the message in.
+      let welcome = messages.frames(
+        "iopub_welcome", ["subscription": String(decoding: topic, as: UTF8.self)], parent: nil, identities: [topic])
+      socket.admit(topic)
+      // At once, before anything that waits; only when another subscriber's queue is full it has to wait as well.
+      if (try? socket.send(welcome)) != true { loop.send(welcome) }
     }
   }
 

@@ -78,6 +78,8 @@ package struct IncomingMessage: Sendable {
     let first = rest.startIndex
     let dictionaries = Array(rest[(first + 1)..<(first + 5)])
     guard signer.accepts(rest[first], for: dictionaries) else { throw .wrongSignature }
+    // The decoder would take UTF-16 as well, and clients would get it back as the parent of replies.
+    guard !dictionaries[0].contains(0) else { throw .malformed(frame: "header", reason: "not UTF-8") }
     do { header = try JSONDecoder().decode(MessageHeader.self, from: dictionaries[0]) } catch {
       throw .malformed(frame: "header", reason: Self.brief(error))
     }

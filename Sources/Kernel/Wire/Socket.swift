@@ -54,9 +54,12 @@ package final class Socket: @unchecked Sendable {
     case .router: set(ZMQ_ROUTER_HANDOVER, 1)
     case .xpub:
       set(ZMQ_XPUB_VERBOSE, 1)
+      // A subscription counts from `admit` on, so that nothing can come before its welcome.
+      set(ZMQ_XPUB_MANUAL, 1)
       // With a full queue to some subscriber, sending says so instead of dropping: ``SocketLoop`` then waits.
       set(ZMQ_XPUB_NODROP, 1)
       set(ZMQ_SNDHWM, Self.publishedMessagesHeld)
+    case .sub: set(ZMQ_RCVHWM, 8)
     default: break
     }
   }
@@ -66,7 +69,22 @@ package final class Socket: @unchecked Sendable {
     zmq_setsockopt(handle, option, &value, MemoryLayout<Int32>.size)
   }
 
+  /// The name under which a ROUTER knows this socket; set before connecting.
+  package func identify(as identity: String) {
+    zmq_setsockopt(handle, ZMQ_ROUTING_ID, identity, identity.utf8.count)
+  }
+
   package func subscribe(_ prefix: String = "") { zmq_setsockopt(handle, ZMQ_SUBSCRIBE, prefix, prefix.utf8.count) }
+
+  /// Lets the subscriber that asked last, in the message received last, have what begins with `topic`.
+  package func admit(_ topic: Data) {
+    _ = topic.withUnsafeBytes { zmq_setsockopt(handle, ZMQ_SUBSCRIBE, $0.baseAddress, $0.count) }
+  }
+
+  /// Ends the subscription that the message received last takes back.
+  package func dismiss(_ topic: Data) {
+    _ = topic.withUnsafeBytes { zmq_setsockopt(handle, ZMQ_UNSUBSCRIBE, $0.baseAddress, $0.count) }
+  }
 
   package func bind(_ address: String) throws(KernelError) {
     guard zmq_bind(handle, address) == 0 else {

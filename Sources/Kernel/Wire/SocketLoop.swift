@@ -47,8 +47,9 @@ package final class SocketLoop: @unchecked Sendable {
     (wake, bell) = (ends[0], ends[1])
   }
 
-  /// - Parameter receive: called on the loop's thread; it must not block for long.
-  package func start(receive: @escaping @Sendable ([Data]) -> Void) {
+  /// - Parameter receive: called on the loop's thread; it must not block for long. The socket is its to use until it
+  ///   returns.
+  package func start(receive: @escaping @Sendable ([Data], Socket) -> Void) {
     outgoing.withLock { $0.started = true }
     let thread = Thread { [self] in run(receive) }
     thread.name = name
@@ -123,7 +124,7 @@ package final class SocketLoop: @unchecked Sendable {
 
   // MARK: The loop's thread
 
-  private func run(_ receive: @Sendable ([Data]) -> Void) {
+  private func run(_ receive: @Sendable ([Data], Socket) -> Void) {
     defer { close() }
     var unsent = Unsent()
     while true {
@@ -150,10 +151,10 @@ package final class SocketLoop: @unchecked Sendable {
     }
   }
 
-  private func receiveWaiting(atMost limit: Int, _ receive: @Sendable ([Data]) -> Void) {
+  private func receiveWaiting(atMost limit: Int, _ receive: @Sendable ([Data], Socket) -> Void) {
     for _ in 0..<limit {
       guard let frames = try? socket.receive() else { return }
-      receive(frames)
+      receive(frames, socket)
     }
   }
 
