@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <link.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -77,6 +78,92 @@ bool chs_locate(uint64_t address, const char **path, uint64_t *offset, const cha
   *offset = address - (uint64_t)info.dli_fbase;
   *symbol = info.dli_sname;
   return true;
+}
+
+/// `$s5Cell11TV…5Cell9WP` with `5Cell9` as `5Cell3`; false when the module doesn't occur or there is no room.
+static bool renamed(const char *symbol, const char *from, const char *to, char *result, size_t room) {
+  const char *at = NULL;
+  for (const char *next = strstr(symbol, from); next; next = strstr(next + 1, from)) at = next;
+  if (!at) return false;
+  size_t before = (size_t)(at - symbol);
+  return snprintf(result, room, "%.*s%s%s", (int)before, symbol, to, at + strlen(from)) < (int)room;
+}
+
+// The parts of the runtime's metadata that are read here (Swift ABI, docs/ABI/TypeMetadata.rst): relative pointers are
+// 32-bit distances from where they stand.
+typedef struct {
+  int32_t protocol, type, witnesses;
+  uint32_t flags;
+} conformance;
+typedef struct {
+  uint32_t flags;
+  int32_t parent, name, accessor;
+} type_descriptor;
+typedef struct {
+  uint32_t flags;
+  int32_t parent, name;
+  uint32_t signature_requirements, requirements;
+} protocol_descriptor;
+
+static const void *follow(const int32_t *relative) { return (const char *)relative + *relative; }
+
+/// Copies the witnesses of `new` over those of `old`, where the type isn't generic.
+static bool replace_witnesses(const conformance *old, const conformance *new) {
+  typedef __attribute__((swiftcall)) const void *(*type_accessor)(size_t request);
+  typedef void *(*witness_getter)(const void *conformance, const void *type, const void *const *arguments);
+  static witness_getter get_witnesses;
+  if (!get_witnesses) get_witnesses = (witness_getter)dlsym(RTLD_DEFAULT, "swift_getWitnessTable");
+  uint32_t kind = new->flags >> 3 & 7;
+  if (!get_witnesses || kind > 1) return false;
+  const type_descriptor *type = follow(&new->type);
+  if (kind == 1) type = *(const type_descriptor *const *)type;
+  bool is_generic = !type || (type->flags & 0x80);
+  if (is_generic) return false;
+  const protocol_descriptor *protocol;
+  if (new->protocol & 1) {
+    int32_t distance = new->protocol & ~1;
+    protocol = *(const protocol_descriptor *const *)((const char *)&new->protocol + distance);
+  } else {
+    protocol = follow(&new->protocol);
+  }
+  const void *metadata = ((type_accessor)follow(&type->accessor))(0);
+  void **to = get_witnesses(old, metadata, NULL), **from = get_witnesses(new, metadata, NULL);
+  if (!protocol || !to || !from || to == from) return false;
+  size_t bytes = protocol->requirements * sizeof(void *);
+  long page = sysconf(_SC_PAGESIZE);
+  uint64_t start = (uint64_t)(to + 1) & ~(uint64_t)(page - 1);
+  if (mprotect((void *)start, (uint64_t)(to + 1) + bytes - start, PROT_READ | PROT_WRITE) != 0) return false;
+  // The first word is the conformance's own description, which stays.
+  memcpy(to + 1, from + 1, bytes);
+  return true;
+}
+
+int chs_replace_conformances(void *new_object, const char *new_module, const char *old_module) {
+  struct link_map *map;
+  if (dlinfo(new_object, RTLD_DI_LINKMAP, &map) != 0) return 0;
+  const ElfW(Sym) *symbols = NULL;
+  const char *strings = NULL;
+  uint32_t count = 0;
+  for (const ElfW(Dyn) *d = map->l_ld; d->d_tag != DT_NULL; d++) {
+    if (d->d_tag == DT_SYMTAB) symbols = (const void *)d->d_un.d_ptr;
+    if (d->d_tag == DT_STRTAB) strings = (const void *)d->d_un.d_ptr;
+    if (d->d_tag == DT_HASH) count = ((const uint32_t *)d->d_un.d_ptr)[1];
+  }
+  if (!symbols || !strings) return 0;
+  char from[256], to[256], name[4096];
+  snprintf(from, sizeof from, "%zu%s", strlen(new_module), new_module);
+  snprintf(to, sizeof to, "%zu%s", strlen(old_module), old_module);
+  int replaced = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    const char *symbol = strings + symbols[i].st_name;
+    size_t length = strlen(symbol);
+    if (symbols[i].st_shndx == SHN_UNDEF || length < 2 || strcmp(symbol + length - 2, "Mc") != 0) continue;
+    if (!renamed(symbol, from, to, name, sizeof name)) continue;
+    const conformance *old = dlsym(RTLD_DEFAULT, name);
+    const conformance *new = (const void *)(map->l_addr + symbols[i].st_value);
+    if (old && old != new && replace_witnesses(old, new)) replaced++;
+  }
+  return replaced;
 }
 
 // A planted breakpoint stays until a thread reaches it; all of this runs inside signal handlers, so it allocates

@@ -37,7 +37,7 @@ bool chs_in_c_library(uint64_t pc);
 bool chs_plant_breakpoint(uint64_t address);
 bool chs_lift_breakpoint(uint64_t address);
 /// A job thread won't come back: another may take its place.
-void chs_worker_parked(void);
+void chs_worker_parked(enum chs_role role);
 /// Gives back the standard streams' locks that the calling thread holds.
 void chs_release_streams(void);
 _Noreturn void chs_report_and_stop(chs_thread *t);

@@ -1,5 +1,6 @@
-// The global executor of the cell host: Swift's jobs on threads of ours, so that a trap in asynchronous code parks
-// one of them and nothing else. Threads are added while jobs wait, so code that blocks can't use them up.
+// The executors of the cell host: Swift's jobs on threads of ours, so that a trap in asynchronous code parks one of
+// them and nothing else. Global threads are added while jobs wait, so code that blocks can't use them up; the main
+// actor has one thread at a time, and gets another when that one is parked.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
@@ -13,76 +14,124 @@ typedef struct job_node {
   uint64_t run;
 } job_node;
 
-enum { WORKER_LIMIT = 256, TASK_SLOTS = 1 << 14, WORKER_STACK = 8 << 20 };
+typedef struct {
+  pthread_mutex_t lock;
+  pthread_cond_t arrived;
+  job_node *first, **last;
+  int waiting, idle;
+  _Atomic int workers;
+  int worker_limit;
+  enum chs_role role;
+  size_t stack_bytes;
+  /// What jobs are told that they run on: nothing for the global executor.
+  void *identity, *witness;
+} executor;
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t arrived = PTHREAD_COND_INITIALIZER;
-static job_node *first, **last = &first;
-static int waiting, idle;
-static _Atomic int workers;
+static executor global = {
+    .lock = PTHREAD_MUTEX_INITIALIZER,
+    .arrived = PTHREAD_COND_INITIALIZER,
+    .last = &global.first,
+    .worker_limit = 256,
+    .role = CHS_JOBS,
+    .stack_bytes = 8 << 20,
+};
+static executor main_actor = {
+    .lock = PTHREAD_MUTEX_INITIALIZER,
+    .arrived = PTHREAD_COND_INITIALIZER,
+    .last = &main_actor.first,
+    .worker_limit = 1,
+    .role = CHS_MAIN,
+    .stack_bytes = 64 << 20,
+};
 
 /// Which run a task was made for: a job resumed by a timer comes from a thread that knows nothing of it. A task
 /// that's pushed out of its slot by another loses its tag, and with it only being interrupted with its cell.
+enum { TASK_SLOTS = 1 << 14 };
 static struct {
   uint64_t task, run;
 } tags[TASK_SLOTS];
+static pthread_mutex_t tags_lock = PTHREAD_MUTEX_INITIALIZER;
 
 typedef __attribute__((swiftcall)) void (*run_function)(void *job, void *identity, void *witness);
 typedef __attribute__((swiftcall)) uint64_t (*task_id_function)(void *job);
 static run_function run_job;
 static task_id_function task_id;
 
-static void work(void *unused) {
-  (void)unused;
-  pthread_mutex_lock(&lock);
+static void work(void *context) {
+  executor *e = context;
+  pthread_mutex_lock(&e->lock);
   for (;;) {
-    while (!first) {
-      idle++;
-      pthread_cond_wait(&arrived, &lock);
-      idle--;
+    while (!e->first) {
+      e->idle++;
+      pthread_cond_wait(&e->arrived, &e->lock);
+      e->idle--;
     }
-    job_node *node = first;
-    first = node->next;
-    if (!first) last = &first;
-    waiting--;
-    pthread_mutex_unlock(&lock);
+    job_node *node = e->first;
+    e->first = node->next;
+    if (!e->first) e->last = &e->first;
+    e->waiting--;
+    pthread_mutex_unlock(&e->lock);
     chs_set_current_run(node->run);
     void *job = node->job;
     free(node);
-    run_job(job, NULL, NULL);
+    run_job(job, e->identity, e->witness);
     chs_flush_runtime_message();
     chs_set_current_run(0);
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&e->lock);
   }
 }
 
-static __attribute__((swiftcall)) void enqueue(void *job, void *original) {
-  (void)original;
-  job_node *node = malloc(sizeof *node);
-  if (!node) abort();
+/// Adds a worker when jobs wait and none is free.
+static void refill(executor *e) {
+  pthread_mutex_lock(&e->lock);
+  bool more = e->waiting > e->idle && atomic_load(&e->workers) < e->worker_limit;
+  if (more) atomic_fetch_add(&e->workers, 1);
+  pthread_mutex_unlock(&e->lock);
+  if (more && !chs_start(e->role, 0, e->stack_bytes, work, e)) atomic_fetch_sub(&e->workers, 1);
+}
+
+/// The run that a job works for: the one that enqueues it, or else the one its task was last seen with.
+static uint64_t run_of(void *job) {
   uint64_t run = chs_current_run();
   uint64_t id = task_id ? task_id(job) : 0;
-  pthread_mutex_lock(&lock);
+  pthread_mutex_lock(&tags_lock);
   if (run) {
     tags[id % TASK_SLOTS].task = id;
     tags[id % TASK_SLOTS].run = run;
   } else if (tags[id % TASK_SLOTS].task == id) {
     run = tags[id % TASK_SLOTS].run;
   }
-  *node = (job_node){NULL, job, run};
-  *last = node;
-  last = &node->next;
-  waiting++;
-  bool more = waiting > idle && atomic_load(&workers) < WORKER_LIMIT;
-  pthread_cond_signal(&arrived);
-  pthread_mutex_unlock(&lock);
-  if (more) {
-    atomic_fetch_add(&workers, 1);
-    if (!chs_start(CHS_JOBS, 0, WORKER_STACK, work, NULL)) atomic_fetch_sub(&workers, 1);
-  }
+  pthread_mutex_unlock(&tags_lock);
+  return run;
 }
 
-void chs_worker_parked(void) { atomic_fetch_sub(&workers, 1); }
+static void add(executor *e, void *job) {
+  job_node *node = malloc(sizeof *node);
+  if (!node) abort();
+  *node = (job_node){NULL, job, run_of(job)};
+  pthread_mutex_lock(&e->lock);
+  *e->last = node;
+  e->last = &node->next;
+  e->waiting++;
+  pthread_cond_signal(&e->arrived);
+  pthread_mutex_unlock(&e->lock);
+  refill(e);
+}
+
+void chs_worker_parked(enum chs_role role) {
+  if (role == CHS_JOBS) atomic_fetch_sub(&global.workers, 1);
+  if (role == CHS_MAIN) atomic_fetch_sub(&main_actor.workers, 1);
+}
+
+void chs_replace_parked_workers(void) {
+  refill(&global);
+  refill(&main_actor);
+}
+
+static __attribute__((swiftcall)) void enqueue(void *job, void *original) {
+  (void)original;
+  add(&global, job);
+}
 
 bool chs_hook_global_executor(void) {
   typedef __attribute__((swiftcall)) void (*hook)(void *, void *);
@@ -93,3 +142,33 @@ bool chs_hook_global_executor(void) {
   *slot = enqueue;
   return true;
 }
+
+// The runtime's SerialExecutorRef.
+typedef struct {
+  void *identity, *witness;
+} executor_ref;
+
+static __attribute__((swiftcall)) executor_ref get_main(void *original) {
+  (void)original;
+  return (executor_ref){main_actor.identity, main_actor.witness};
+}
+
+static __attribute__((swiftcall)) bool is_main(void *identity, void *witness, void *original) {
+  (void)witness, (void)original;
+  return identity == main_actor.identity;
+}
+
+bool chs_hook_main_executor(void *identity, void *witness) {
+  typedef __attribute__((swiftcall)) executor_ref (*get_hook)(void *);
+  typedef __attribute__((swiftcall)) bool (*is_hook)(void *, void *, void *);
+  get_hook *get = dlsym(RTLD_DEFAULT, "swift_task_getMainExecutor_hook");
+  is_hook *is = dlsym(RTLD_DEFAULT, "swift_task_isMainExecutor_hook");
+  if (!get || !is) return false;
+  main_actor.identity = identity;
+  main_actor.witness = witness;
+  *get = get_main;
+  *is = is_main;
+  return true;
+}
+
+void chs_enqueue_main(void *job) { add(&main_actor, job); }

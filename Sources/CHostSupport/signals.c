@@ -55,7 +55,7 @@ static void collect_frames(chs_thread *t, uint64_t pc) {
 
 _Noreturn void chs_report_and_stop(chs_thread *t) {
   atomic_store(&t->parked, true);
-  if (t->role == CHS_JOBS) chs_worker_parked();
+  chs_worker_parked(t->role);
   chs_release_streams();
   uint64_t address = (uint64_t)&t->report;
   while (syscall(SYS_write, report_pipe[1], &address, sizeof address) < 0 && errno == EINTR) {}

@@ -8,7 +8,7 @@ import NotebookDisplay
 /// The process in which cells run: `icl-cell-host --channel <descriptor>`, started by the kernel.
 ///
 /// The engine is linked into this executable, and cells, which are shared objects, find it here. The main thread
-/// serves the main actor; everything else happens on threads of the host.
+/// serves the main dispatch queue; everything else, the main actor included, happens on threads of the host.
 @main
 struct CellHost {
   static func main() async {
@@ -26,6 +26,7 @@ struct CellHost {
       FileHandle.standardError.write(Data("icl-cell-host could not install its signal handlers\n".utf8))
       Foundation.exit(70)
     }
+    MainActorExecutor.install()
     let host = Host(channel: FrameChannel(descriptor: moved), reports: reports)
     host.start()
     await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in }

@@ -78,6 +78,7 @@ final class Host: Sendable {
       return
     }
     chs_register_cell(symbol)
+    for old in run.cell.replaced { chs_replace_conformances(handle, run.cell.module, old) }
     chs_call_entry(symbol)
     let outcome: RunOutcome =
       if let error = run.thrown.withLock({ $0 }) {
@@ -113,7 +114,8 @@ final class Host: Sendable {
     Thread.detachNewThread {
       usleep(100_000)
       var tries = 0
-      while self.runs.withLock({ $0[id] != nil }) {
+      // The cell's own thread may stop before the tasks it waits for: those are stopped as well.
+      while self.runs.withLock({ $0[id] != nil }) || (chs_is_running(id) && tries < 2000) {
         chs_interrupt(id, run.insist.load(ordering: .relaxed))
         tries += 1
         usleep(tries < 1000 ? 1000 : 10_000)
@@ -135,6 +137,7 @@ final class Host: Sendable {
   }
 
   private func handle(_ pointer: UnsafePointer<chs_report>) {
+    chs_replace_parked_workers()
     let id = pointer.pointee.run
     let run = runs.withLock { $0[id] }
     let reached = Int(chs_marked(id))

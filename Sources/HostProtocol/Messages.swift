@@ -23,13 +23,21 @@ package struct CellRun: Codable, Sendable, Equatable {
   package var allowStdin: Bool
   /// Whether the trailing expression's value is sent as a result.
   package var wantsResult: Bool
+  /// The cell's module, and older ones whose conformances it states anew: values made before use the new ones too.
+  package var module: String
+  package var replaced: [String]
 
-  package init(id: UInt64, library: String, entry: String, allowStdin: Bool, wantsResult: Bool) {
+  package init(
+    id: UInt64, library: String, entry: String, allowStdin: Bool, wantsResult: Bool, module: String = "",
+    replaced: [String] = []
+  ) {
     self.id = id
     self.library = library
     self.entry = entry
     self.allowStdin = allowStdin
     self.wantsResult = wantsResult
+    self.module = module
+    self.replaced = replaced
   }
 }
 

@@ -23,6 +23,8 @@ enum chs_role {
   CHS_CELL = 1,
   /// Runs jobs of Swift's concurrency.
   CHS_JOBS = 2,
+  /// Runs the jobs of the main actor.
+  CHS_MAIN = 3,
 };
 
 /// Filled by the thread itself before it parks; read afterwards by whoever got its address from the report pipe.
@@ -83,6 +85,11 @@ void chs_clear_interrupt(uint64_t run);
 /// Makes the executable segments of a loaded object known as cell code. `address` is any address inside it.
 void chs_register_cell(const void *address);
 
+/// Overwrites the witness tables of `old_module` by those of `new_module`, a loaded object, for every conformance
+/// that both state: the runtime keeps to the first one it found, and code compiled earlier refers to it. Returns how
+/// many were replaced.
+int chs_replace_conformances(void *new_object, const char *new_module, const char *old_module);
+
 /// Name and offset of the object that holds `address`. Returns false when there is none.
 bool chs_locate(uint64_t address, const char **path, uint64_t *offset, const char **symbol);
 
@@ -112,6 +119,13 @@ void chs_flush_output(void);
 
 /// Runs the jobs of Swift's global executor on threads of ours from now on. False when the runtime has no such hook.
 bool chs_hook_global_executor(void);
+
+/// Makes the executor with these two words (as in Swift's `UnownedSerialExecutor`) the main actor's.
+bool chs_hook_main_executor(void *identity, void *witness);
+/// Queues a job for the main actor's thread.
+void chs_enqueue_main(void *job);
+/// Starts threads in place of those that were parked, where jobs wait for them.
+void chs_replace_parked_workers(void);
 
 /// Loads and starts sourcekitd from its in-process library. Call once.
 bool chs_sourcekit_open(const char *library);

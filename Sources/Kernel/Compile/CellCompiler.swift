@@ -61,11 +61,15 @@ package final class CellCompiler: Sendable {
       [
         environment.toolchain.frontend, "-c", "-primary-file", "\(cell)/main.swift", "-module-name", module,
         "-o", "\(cell)/main.o", "-emit-module-path", "\(folder)/\(module).swiftmodule",
+        "-emit-module-doc-path", "\(folder)/\(module).swiftdoc",
         "-entry-point-function-name", entry, optimized ? "-O" : "-Onone",
       ] + moduleFlags + ["-gline-tables-only", "-diagnostic-style", "llvm", "-no-color-diagnostics"])
     guard compiled.succeeded else {
-      let found = Diagnostic.parse(compiled.output, label: label, source: source)
-      if found.contains(where: { $0.severity == .error }) { throw CompileFailure.diagnostics(found) }
+      let found = Diagnostic.parse(
+        compiled.output, label: label, source: source, file: cell + "/main.swift", lead: header.count + 1)
+      if found.contains(where: { $0.severity == .error && $0.file == label }) {
+        throw CompileFailure.diagnostics(found)
+      }
       let how = compiled.signal == 0 ? "ended with status \(compiled.status)" : "died of signal \(compiled.signal)"
       throw CompileFailure.tool("swift-frontend \(how):\n\(compiled.output.suffix(4000))")
     }
@@ -78,6 +82,7 @@ package final class CellCompiler: Sendable {
         "-lswiftSwiftOnoneSupport", "-lswift_Concurrency",
         "-lswift_StringProcessing", "--wrap=exit", "--wrap=swift_errorInMain", "-Bsymbolic-functions",
         "--build-id=none",
+        "--hash-style=both",
       ] + source.names.linkedLibraries(in: environment.toolchain.libraries) + environment.linkerFlags)
     guard linked.succeeded else { throw CompileFailure.tool("ld.lld failed:\n\(linked.output.suffix(4000))") }
     log.debug(
@@ -101,7 +106,7 @@ package final class CellCompiler: Sendable {
   /// The same for sourcekitd, which takes the driver's options.
   package var completionFlags: [String] {
     [
-      "-module-name", "Completion", "-I", folder, "-module-cache-path", environment.moduleCache, "-swift-version", "5",
+      "-I", folder, "-module-cache-path", environment.moduleCache, "-swift-version", "5",
       "-Xfrontend", "-disable-access-control", "-resource-dir", environment.toolchain.root + "/lib/swift", "-target",
       "\(Toolchain.architecture)-unknown-linux-gnu",
     ] + environment.moduleFolders.flatMap { ["-I", $0] } + stubFlags

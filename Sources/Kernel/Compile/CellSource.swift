@@ -34,9 +34,9 @@ package struct CellSource: Sendable {
 
     var rewriter = AwaitRewriter()
     var edits = SourceEdits()
+    var steps = Steps(itemCount: tree.statements.count)
     // Bound by `async let`: their values come last.
     var late: [String] = []
-    var steps = 0
     var result: ExprSyntax?
     for (index, item) in tree.statements.enumerated() {
       rewriter.rewrite(item)
@@ -51,25 +51,27 @@ package struct CellSource: Sendable {
           late += variable.bindings.flatMap { Kernel.names(in: $0.pattern) }
           break
         }
-        steps += 1
-        names.add(declaration, step: steps)
-        edits.insert("; __reached(\(steps))", at: end, .after)
+        if !variable.isCertain { steps.close(&edits) }
+        names.add(declaration, step: steps.open(end: end))
+        if !variable.isCertain { steps.close(&edits) }
       case .stmt(let statement):
-        guard let bound = (statement.as(GuardStmtSyntax.self)?.conditions).map(Self.bound), !bound.isEmpty else {
-          break
-        }
-        steps += 1
-        names.add(bound, step: steps)
-        edits.insert("; __reached(\(steps))", at: end, .after)
+        steps.close(&edits)
+        guard let node = statement.as(GuardStmtSyntax.self) else { break }
+        let (bound, declarations) = GuardRewriter.rewrite(node, &edits)
+        guard !bound.isEmpty else { break }
+        edits.insert(declarations, at: end, .outerClosing)
+        names.add(bound, step: steps.open(end: end))
       case .expr(let expression):
+        steps.close(&edits)
         if index == tree.statements.count - 1, Self.hasValue(expression) { result = expression }
       }
     }
+    steps.close(&edits, always: true)
     let last = tree.statements.trimmedUTF8Range.upperBound
     if !late.isEmpty {
-      steps += 1
-      names.add(late, step: steps)
-      edits.insert(rewriter.remaining() + "; __reached(\(steps))", at: last, .after)
+      names.add(late, step: steps.open(end: last))
+      edits.insert(rewriter.remaining(), at: last, .after)
+      steps.close(&edits, always: true)
     }
     Self.liftPrivate(in: tree, &edits)
     if let result {
@@ -80,7 +82,7 @@ package struct CellSource: Sendable {
     self.names = names
     edited = edits.apply(to: text)
     hasResult = result != nil
-    stepCount = steps
+    stepCount = steps.count
   }
 
   private static func mentioned(in tree: SourceFileSyntax) -> Set<String> {
@@ -95,17 +97,6 @@ package struct CellSource: Sendable {
       }
     }
     return names
-  }
-
-  /// Names that `guard let a = …, case .some(let b) = …` adds to the top level.
-  private static func bound(by conditions: ConditionElementListSyntax) -> [String] {
-    conditions.flatMap { element -> [String] in
-      switch element.condition {
-      case .optionalBinding(let binding): Kernel.names(in: binding.pattern)
-      case .matchingPattern(let pattern): Kernel.names(in: pattern.pattern)
-      default: []
-      }
-    }
   }
 
   /// Assignments and compiler directives are expressions to the parser, but show nothing.
@@ -129,5 +120,50 @@ package struct CellSource: Sendable {
       let range = modifier.trimmedUTF8Range
       edits.replace(range, with: String(repeating: " ", count: range.count))
     }
+  }
+}
+
+/// Marks in a cell's top-level code that tell how far it came: variables behind the last one reached have no value.
+///
+/// The compiler's time grows with every statement of a script, so declarations that can't fail share a mark, and a
+/// very long cell gets fewer: a failure in it may then forget some variables that had their value.
+private struct Steps {
+  private(set) var count = 0
+  private let stride: Int
+  private var pending = 0
+  private var end: Int?
+
+  init(itemCount: Int) { stride = max(1, itemCount / 200) }
+
+  /// The step to which a declaration belongs that ends at `end`.
+  mutating func open(end: Int) -> Int {
+    self.end = end
+    pending += 1
+    return count + 1
+  }
+
+  /// Ends the step, with a mark behind the last declaration.
+  mutating func close(_ edits: inout SourceEdits, always: Bool = false) {
+    guard let end, always || pending >= stride else { return }
+    count += 1
+    edits.insert("; __reached(\(count))", at: end, .after)
+    self.end = nil
+    pending = 0
+  }
+}
+
+extension VariableDeclSyntax {
+  /// Whether it can be seen that nothing goes wrong in computing the value.
+  fileprivate var isCertain: Bool {
+    attributes.isEmpty
+      && bindings.allSatisfy { binding in
+        guard let value = binding.initializer?.value else { return true }
+        if let text = value.as(StringLiteralExprSyntax.self) {
+          return text.segments.allSatisfy { $0.is(StringSegmentSyntax.self) }
+        }
+        return value.is(IntegerLiteralExprSyntax.self) || value.is(FloatLiteralExprSyntax.self)
+          || value.is(BooleanLiteralExprSyntax.self) || value.is(ClosureExprSyntax.self)
+          || value.is(NilLiteralExprSyntax.self)
+      }
   }
 }

@@ -10,10 +10,13 @@ package final class Completion: Sendable {
   private let log: Logger
 
   package init(toolchain: Toolchain, folder: String, flags: [String], log: Logger) {
-    sourceKit = SourceKit(library: toolchain.sourceKit)
+    sourceKit = SourceKit(library: toolchain.sourceKit, log: log)
     file = folder + "/completion/main.swift"
     self.flags = flags
     self.log = log
+    // sourcekitd looks for the file although it is given its text.
+    try? FileManager.default.createDirectory(atPath: folder + "/completion", withIntermediateDirectories: true)
+    try? Data().write(to: URL(fileURLWithPath: file))
   }
 
   /// Loads sourcekitd and the modules of the header, so that the first question of a user is quick.
@@ -21,6 +24,12 @@ package final class Completion: Sendable {
     let started = ContinuousClock.now
     _ = complete(code: "prin", cursor: 4, header: header)
     log.debug("completion is warm", metadata: ["after": "\(ContinuousClock.now - started)"])
+  }
+
+  /// sourcekitd keeps what it built for the same arguments, and with it which modules there were: when the imports
+  /// change, the module gets another name.
+  private func arguments(for header: [String]) -> [String] {
+    [file, "-module-name", "Completion\(UInt(bitPattern: header.hashValue))"] + flags
   }
 
   // MARK: Completion
@@ -51,7 +60,7 @@ package final class Completion: Sendable {
     let answer = sourceKit.send([
       ("key.request", .identifier("source.request.codecomplete.open")),
       ("key.name", .text(key)), ("key.sourcefile", .text(file)), ("key.sourcetext", .text(text.source)),
-      ("key.offset", .number(offset)), ("key.compilerargs", .list([file] + flags)),
+      ("key.offset", .number(offset)), ("key.compilerargs", .list(arguments(for: header))),
       (
         "key.codecomplete.options",
         .table([
@@ -69,7 +78,8 @@ package final class Completion: Sendable {
     var matches: [CompletionAnswer.Match] = []
     var seen: Set<String> = []
     for item in items {
-      guard let name = item.name, let inserted = Self.insertion(name, kind: item.kind), !inserted.isEmpty,
+      guard let name = item.name, !item.kind.contains(".operator."), !item.kind.hasSuffix(".pattern"),
+        let inserted = Self.insertion(name, kind: item.kind), !inserted.isEmpty,
         seen.insert(inserted).inserted
       else { continue }
       let isCall = item.kind.contains(".function.")
@@ -129,10 +139,12 @@ package final class Completion: Sendable {
     let word = Word(around: cursor, in: code)
     guard !word.text.isEmpty else { return nil }
     let text = Context(header: header, code: code)
+    // This request reads the file and takes no text.
+    try? Data(text.source.utf8).write(to: URL(fileURLWithPath: file))
     let answer = sourceKit.send([
       ("key.request", .identifier("source.request.cursorinfo")), ("key.sourcefile", .text(file)),
       ("key.sourcetext", .text(text.source)), ("key.offset", .number(text.offset(ofByte: word.startByte))),
-      ("key.compilerargs", .list([file] + flags)), ("key.retrieve_symbol_graph", .number(0)),
+      ("key.compilerargs", .list(arguments(for: header))), ("key.retrieve_symbol_graph", .number(0)),
     ])
     guard let info = answer.flatMap({ try? JSONDecoder().decode(Info.self, from: $0) }), info.name != nil else {
       return nil
@@ -141,7 +153,7 @@ package final class Completion: Sendable {
       info.declaration.map(DocumentationText.stripped) ?? "\(info.name ?? ""): \(info.type ?? "")")
     var markdown = "```swift\n\(declaration)\n```"
     var plain = declaration
-    if let module = info.module, !module.hasPrefix("Cell"), module != "Completion", module != "Prelude" {
+    if let module = info.module, !module.hasPrefix("Cell"), !module.hasPrefix("Completion"), module != "Prelude" {
       markdown += "\n\n*from \(module)*"
       plain += "\n(from \(module))"
     }

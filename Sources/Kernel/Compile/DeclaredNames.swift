@@ -42,7 +42,12 @@ package struct DeclaredNames: Sendable, Equatable {
     case .importDecl(let node): imports.append(node.trimmedDescription.replacing("\n", with: " "))
     case .variableDecl(let node):
       for binding in node.bindings { add(names(in: binding.pattern), step: step) }
-    case .functionDecl(let node): named(node.name, .func)
+    case .functionDecl(let node):
+      switch node.name.tokenKind {
+      // Operators can't be imported by name: the whole module is.
+      case .binaryOperator, .prefixOperator, .postfixOperator: extensionMembers.insert("func \(node.name.text)")
+      default: named(node.name, .func)
+      }
     case .structDecl(let node): named(node.name, .struct)
     case .classDecl(let node): named(node.name, .class)
     case .actorDecl(let node): named(node.name, .class)

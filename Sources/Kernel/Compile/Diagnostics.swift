@@ -27,12 +27,21 @@ package struct Diagnostic: Sendable, Equatable {
   }
 
   /// Reads what `swift-frontend -diagnostic-style llvm` printed, and maps places back to the user's text.
-  package static func parse(_ output: String, label: String, source: CellSource) -> [Diagnostic] {
+  /// - Parameters:
+  ///   - file: the file that was compiled; the end of the cell belongs to it rather than to the label.
+  ///   - lead: lines in it before the user's first.
+  package static func parse(
+    _ output: String, label: String, source: CellSource, file: String = "", lead: Int = 0
+  ) -> [Diagnostic] {
     let lines = output.split(separator: "\n", omittingEmptySubsequences: false)
     let userLines = source.original.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     var found: [Diagnostic] = []
     for (index, line) in lines.enumerated() {
       guard var diagnostic = header(line) else { continue }
+      if diagnostic.file == file, diagnostic.line > lead {
+        diagnostic.file = label
+        diagnostic.line -= lead
+      }
       if diagnostic.file == label {
         let place = Place(
           offset: source.edited.original(line: diagnostic.line, column: diagnostic.column), in: source.original)

@@ -17,6 +17,7 @@ package struct ModuleLedger: Sendable {
     /// Every cell module that is loaded with this one.
     var loads: Set<String>
     var isSuperseded = false
+    let serial: Int
   }
   struct Name: Sendable {
     let module: String
@@ -38,11 +39,17 @@ package struct ModuleLedger: Sendable {
     fileprivate var reexports: Set<String> = []
     fileprivate var overloads: [String: String] = [:]
     fileprivate var loads: Set<String> = []
+    /// Older modules that state a conformance which this cell states anew.
+    package fileprivate(set) var replaced: [String] = []
   }
 
   package func plan(for names: DeclaredNames, key: String) -> Plan {
     var plan = Plan()
-    plan.header = imports
+    var lines: [(serial: Int, text: String)] = []
+    func add(_ text: String, from module: String) {
+      lines.append((entries[module]?.serial ?? 0, text))
+      plan.load(module, entries)
+    }
     let own = Dictionary(names.declarations.map { ($0.name, $0.kind) }, uniquingKeysWith: { first, _ in first })
 
     for name in names.mentioned.sorted() {
@@ -52,12 +59,10 @@ package struct ModuleLedger: Sendable {
         // Overloads live on; those of this cell's own earlier run are replaced.
         let source = entry.key == key ? entry.overloads[name] : known.module
         guard let source else { continue }
-        plan.header.append("@_exported import func \(source).\(quoted(name))")
+        add("@_exported import func \(source).\(quoted(name))", from: source)
         plan.overloads[name] = source
-        plan.load(source, entries)
       } else {
-        plan.header.append("import \(known.kind.rawValue) \(known.module).\(quoted(name))")
-        plan.load(known.module, entries)
+        add("import \(known.kind.rawValue) \(known.module).\(quoted(name))", from: known.module)
       }
     }
 
@@ -71,10 +76,13 @@ package struct ModuleLedger: Sendable {
     for module in chosen where !chosen.contains(where: { entries[$0]?.reexports.contains(module) == true }) {
       guard let entry = entries[module] else { continue }
       let redefines = !entry.names.extensionMembers.isDisjoint(with: names.extensionMembers)
-      plan.header.append((redefines ? "@_exported import " : "import ") + module)
+      add((redefines ? "@_exported import " : "import ") + module, from: module)
       if redefines { plan.reexports.formUnion(entry.reexports.union([module])) }
-      plan.load(module, entries)
     }
+    // Of two conformances that say the same, the compiler takes the one it loads first: the newest.
+    plan.header = imports + lines.sorted { ($1.serial, $0.text) < ($0.serial, $1.text) }.map(\.text)
+    plan.replaced = entries.values.filter { !$0.names.conformances.isDisjoint(with: names.conformances) }
+      .map(\.module).sorted()
     return plan
   }
 
@@ -98,7 +106,7 @@ package struct ModuleLedger: Sendable {
     whole = whole.filter { !conflicts(names, with: $0, key: key) }
     entries[module] = Entry(
       module: module, names: names, key: key, reexports: plan.reexports, overloads: plan.overloads,
-      loads: plan.loads)
+      loads: plan.loads, serial: entries.count)
     if names.isImportedWhole { whole.append(module) }
     for declaration in names.declarations where (declaration.step ?? 0) <= reached {
       self.names[declaration.name] = Name(module: module, kind: declaration.kind)

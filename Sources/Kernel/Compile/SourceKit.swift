@@ -1,5 +1,6 @@
 import CHostSupport
 package import Foundation
+package import Logging
 import Synchronization
 
 /// sourcekitd, loaded into this process: what an editor knows of Swift code.
@@ -10,7 +11,12 @@ package final class SourceKit: Sendable {
   private let status = Mutex(Status.untried)
   private let library: String
 
-  package init(library: String) { self.library = library }
+  private let log: Logger
+
+  package init(library: String, log: Logger) {
+    self.library = library
+    self.log = log
+  }
 
   /// A value in a request: identifiers of sourcekitd stand bare, text is quoted.
   package enum Value: Sendable {
@@ -58,6 +64,7 @@ package final class SourceKit: Sendable {
         free(answer)
         free(error)
       }
+      if let error { log.debug("sourcekitd refused", metadata: ["error": "\(String(cString: error))"]) }
       return answer.map { Data(bytes: $0, count: strlen($0)) }
     }
   }

@@ -22,6 +22,7 @@ package final class CompilingCellRunner: CellRunner {
     var nextModule = 1
     var active: ActiveRun?
     var interrupts = 0
+    var isExecuting = false
     var origins: [String: Traceback.Origin] = [:]
     /// Told to the user with the next cell: a host that died while idle, output that came between cells.
     var notices = ""
@@ -118,7 +119,11 @@ package final class CompilingCellRunner: CellRunner {
     executing.withLock { _ in
       warm.wait()
       compiler.reset()
-      state.withLock { $0.interrupts = 0 }
+      state.withLock {
+        $0.interrupts = 0
+        $0.isExecuting = true
+      }
+      defer { state.withLock { $0.isExecuting = false } }
       if let failure = reviveHost(events) { return .error(failure) }
       if let failure = state.withLock({ state in
         defer { state.preludeFailure = nil }
@@ -154,7 +159,8 @@ package final class CompilingCellRunner: CellRunner {
       state.origins = state.origins.filter { $0.value.label != label }
       state.origins[module] = Traceback.Origin(label: label, source: source.original)
     }
-    let outcome = run(compiled, wantsResult: !request.silent, allowStdin: request.allowStdin, events)
+    let outcome = run(
+      compiled, wantsResult: !request.silent, allowStdin: request.allowStdin, replaced: plan.replaced, events)
     if let reached = outcome.reached(of: source.stepCount) {
       state.withLock { $0.ledger.record(module, names: source.names, key: key, plan: plan, reached: reached) }
     }
@@ -224,7 +230,7 @@ package final class CompilingCellRunner: CellRunner {
   }
 
   private func run(
-    _ cell: CompiledCell, wantsResult: Bool, allowStdin: Bool, _ events: @escaping @Sendable (CellEvent) -> Void
+    _ cell: CompiledCell, wantsResult: Bool, allowStdin: Bool, replaced: [String] = [], _ events: @escaping @Sendable (CellEvent) -> Void
   ) -> Ending {
     let (active, link) = state.withLock { state -> (ActiveRun, HostLink?) in
       let active = ActiveRun(id: state.nextRun, events: events)
@@ -238,7 +244,7 @@ package final class CompilingCellRunner: CellRunner {
         .run(
           CellRun(
             id: active.id, library: cell.library, entry: cell.entry, allowStdin: allowStdin,
-            wantsResult: wantsResult)))
+            wantsResult: wantsResult, module: cell.module, replaced: replaced)))
     } else {
       active.end(.died(status: -1, signal: 0, lost: ""))
     }
@@ -343,10 +349,11 @@ package final class CompilingCellRunner: CellRunner {
   }
 
   package func interrupt() {
-    let (active, link, count) = state.withLock { state in
+    let (active, link, count, isExecuting) = state.withLock { state in
       state.interrupts += 1
-      return (state.active, state.link, state.interrupts)
+      return (state.active, state.link, state.interrupts, state.isExecuting)
     }
+    guard isExecuting else { return }
     compiler.cancel()
     guard let active else { return }
     // Asked three times and still running: the host can't be saved.

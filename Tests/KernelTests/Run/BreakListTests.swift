@@ -55,6 +55,11 @@ import Testing
     #expect(asynchronous.error?.value == "Index out of range")
     stillThere("a trap in asynchronous code")
 
+    let onMain = notebook.run("@MainActor func badMain() { _ = [Int]()[1] }\nawait badMain()")
+    #expect(onMain.error?.value == "Index out of range")
+    #expect(notebook.run("@MainActor func fineMain() -> Int { 5 }\nawait fineMain()").result == "5")
+    stillThere("a trap on the main actor")
+
     let inPrint = notebook.run(
       "struct Shy: CustomStringConvertible { var description: String { fatalError(\"shy\") } }\nprint(Shy())")
     #expect(inPrint.error?.value == "shy")

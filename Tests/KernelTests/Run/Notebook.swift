@@ -1,5 +1,6 @@
 import Foundation
 import Kernel
+import Logging
 import NotebookDisplay
 import Synchronization
 import Testing
@@ -30,7 +31,10 @@ final class Notebook: Sendable {
       toolchain: try #require(Toolchain.find()), host: folder + "/icl-cell-host", moduleFolders: [folder + "/Modules"],
       hiddenClangModules: ["CQuantKernels", "COpenBLAS", "COpenSSL"], prelude: prelude)
     change(&environment)
-    runner = try CompilingCellRunner(configuration: environment)
+    var log = Logger(label: "cells")
+    // ICL_LOG=debug shows what the compiler and sourcekitd take and say.
+    log.logLevel = ProcessInfo.processInfo.environment["ICL_LOG"].flatMap(Logger.Level.init(rawValue:)) ?? .error
+    runner = try CompilingCellRunner(configuration: environment, log: log)
     try runner.start()
   }
 
