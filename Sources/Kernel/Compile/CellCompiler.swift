@@ -82,7 +82,7 @@ package final class CellCompiler: Sendable {
         "-lswiftSwiftOnoneSupport", "-lswift_Concurrency",
         "-lswift_StringProcessing", "--wrap=exit", "--wrap=swift_errorInMain", "-Bsymbolic-functions",
         "--build-id=none",
-        "--hash-style=both",
+        "--hash-style=both", "--eh-frame-hdr",
       ] + source.names.linkedLibraries(in: environment.toolchain.libraries) + environment.linkerFlags)
     guard linked.succeeded else { throw CompileFailure.tool("ld.lld failed:\n\(linked.output.suffix(4000))") }
     log.debug(

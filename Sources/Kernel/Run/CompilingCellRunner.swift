@@ -104,6 +104,7 @@ package final class CompilingCellRunner: CellRunner {
       if let error = error(for: outcome) { state.withLock { $0.preludeFailure = error } }
     } catch {
       let failure = Traceback.error(for: error)
+      if state.withLock({ $0.isShutDown }) { return }
       log.error("the prelude failed", metadata: ["error": "\(failure.value)"])
       state.withLock {
         $0.preludeFailure = failure
@@ -189,6 +190,8 @@ package final class CompilingCellRunner: CellRunner {
   fileprivate enum Ending: Sendable {
     case told(RunOutcome)
     case died(status: Int32, signal: Int32, lost: String)
+    /// The host said what went wrong before it ended itself.
+    case fatal(Trap, lost: String)
 
     /// Steps of the cell's top level that were done; `nil` when nothing of the cell is there.
     func reached(of steps: Int) -> Int? {
@@ -207,6 +210,8 @@ package final class CompilingCellRunner: CellRunner {
   private final class ActiveRun: Sendable {
     let id: UInt64
     let events: @Sendable (CellEvent) -> Void
+    /// A trap that the host doesn't outlive: the run is over when the host is gone.
+    let fatal = Mutex<Trap?>(nil)
     private let ending = Mutex<Ending?>(nil)
     private let done = DispatchSemaphore(value: 0)
 
@@ -230,7 +235,8 @@ package final class CompilingCellRunner: CellRunner {
   }
 
   private func run(
-    _ cell: CompiledCell, wantsResult: Bool, allowStdin: Bool, replaced: [String] = [], _ events: @escaping @Sendable (CellEvent) -> Void
+    _ cell: CompiledCell, wantsResult: Bool, allowStdin: Bool, replaced: [String] = [],
+    _ events: @escaping @Sendable (CellEvent) -> Void
   ) -> Ending {
     let (active, link) = state.withLock { state -> (ActiveRun, HostLink?) in
       let active = ActiveRun(id: state.nextRun, events: events)
@@ -260,6 +266,11 @@ package final class CompilingCellRunner: CellRunner {
       let (origins, interrupted) = state.withLock { ($0.origins, $0.interrupts > 0) }
       return Traceback(origins: origins, toolchain: environment.toolchain)
         .error(for: outcome, wasInterrupted: interrupted)
+    case .fatal(let trap, let lost):
+      let origins = state.withLock { $0.origins }
+      var error = Traceback(origins: origins, toolchain: environment.toolchain).error(for: trap)
+      error.traceback.append("The process that runs cells can't go on after this; a new one is started. \(lost)")
+      return error
     case .died(let status, let signal, let lost):
       let how =
         signal == 0
@@ -291,7 +302,13 @@ package final class CompilingCellRunner: CellRunner {
       active?.events(
         .inputRequest(prompt: prompt, password: false) { line in link?.send(.inputReply(run: run, line: line)) })
     case .message(.finished(let run, let outcome)):
-      if let active, active.id == run { active.end(.told(outcome)) }
+      guard let active, active.id == run else { break }
+      if case .trapped(let trap) = outcome, trap.isFatalToHost {
+        active.fatal.withLock { $0 = trap }
+        link?.terminate()
+      } else {
+        active.end(.told(outcome))
+      }
     case .message(.backgroundTrap(let trap)):
       let origins = state.withLock { $0.origins }
       let error = Traceback(origins: origins, toolchain: environment.toolchain).error(for: trap)
@@ -317,10 +334,11 @@ package final class CompilingCellRunner: CellRunner {
         : "Lost: \(lost.prefix(40).joined(separator: ", "))\(lost.count > 40 ? ", … (\(lost.count) names)" : "")."
       state.link = nil
       state.ledger = state.freshLedger
-      state.origins = [:]
       if state.isShutDown { return state.active }
       if let active = state.active {
-        active.end(.died(status: status, signal: signal, lost: text))
+        let trap = active.fatal.withLock { $0 }
+        active.end(
+          trap.map { .fatal($0, lost: text) } ?? .died(status: status, signal: signal, lost: text))
       } else {
         let how = signal == 0 ? "ended with status \(status)" : "was ended by signal \(signal)"
         state.notices += "The process that runs cells \(how) between two cells; a new one was started. \(text)\n"

@@ -73,7 +73,6 @@ struct Traceback: Sendable {
     let (name, value) = Self.describe(trap, failure: failure)
     var lines = render(symbols)
     if trap.isAsynchronous { lines.append("  in asynchronous code") }
-    if trap.isFatalToHost { lines.append("The cell host can't go on after this and is started anew.") }
     return Self.plain(name, value, lines: lines)
   }
 
@@ -170,9 +169,43 @@ struct Traceback: Sendable {
 
   private static func readable(_ function: String) -> String {
     if function.hasSuffix("_main") { return "top level" }
-    var name = shortened(demangled(function))
-    if let arrow = name.firstRange(of: " -> ") { name = String(name[..<arrow.lowerBound]) }
-    return name
+    return signature(of: shortened(demangled(function)))
+  }
+
+  /// `inner(_:with:)` of `inner(Array<Int>, with: (String) -> Bool) -> Int`: names and labels without types.
+  static func signature(of demangled: String) -> String {
+    var name = ""
+    var depth = 0
+    var argument = ""
+    var hasArguments = false
+    func close() {
+      let label = argument.firstIndex(of: ":").map { String(argument[..<$0]) } ?? "_"
+      let isLabel = label.allSatisfy { $0.isLetter || $0.isNumber || $0 == "_" }
+      name += (isLabel ? Substring(label).trimmingSpaces : "_") + ":"
+      argument = ""
+    }
+    for character in demangled.replacing(" -> ", with: "\u{0}") {
+      if hasArguments && depth == 0 { break }
+      switch character {
+      case "(":
+        depth += 1
+        if depth == 1 { name += "(" } else { argument += "(" }
+        hasArguments = true
+      case ")":
+        depth -= 1
+        if depth == 0 {
+          if !argument.isEmpty { close() }
+          name += ")"
+        } else {
+          argument += ")"
+        }
+      case "," where depth == 1: close()
+      case " " where depth == 1 && argument.isEmpty: break
+      case _ where depth == 0: name.append(character)
+      default: argument.append(character)
+      }
+    }
+    return name.replacing("\u{0}", with: " -> ")
   }
 
   /// Asks `llvm-symbolizer` for functions and lines: only when something failed, so its time doesn't matter.

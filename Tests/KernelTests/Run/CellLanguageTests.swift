@@ -76,9 +76,11 @@ import Testing
 
   @Test func `asynchronous code runs at top level, and its values stay`() {
     expect(["func slow(_ n: Int) async -> Int { await Task.yield(); return n }", "let r = await slow(4)", "r"], "4")
-    expect(["func fails() async throws -> Int { throw CancellationError() }", "let v = try? await fails()", "v"], "nil")
+    expect(
+      ["func fails() async throws -> Int { throw CancellationError() }", "let v = try? await fails()", "v"], "nil")
     expect(["async let a = slow(1)\nasync let b = slow(2)\nprint(await a + b)", "a * 10 + b"], "12")
-    expect(["actor Counter { var n = 0; func up() -> Int { n += 1; return n } }\nlet c = Counter()", "await c.up()"], "1")
+    expect(
+      ["actor Counter { var n = 0; func up() -> Int { n += 1; return n } }\nlet c = Counter()", "await c.up()"], "1")
     expect(["await c.up() + 10"], "12")
     expect(["for i in 1...2 { print(await slow(i)) }"], "1\n2\n")
     expect(
@@ -122,13 +124,17 @@ import Testing
     expect(["var counter = 0", "func bump() { counter += 1 }\nbump(); bump()", "counter"], "2")
     expect(["if #available(macOS 10, *) { print(\"ok\") }"], "ok\n")
     expect(["@discardableResult func d() -> Int { 3 }\nd()"], "3")
-    expect(["protocol HasName { var name: String { get } }\nextension HasName { var hi: String { \"hi \" + name } }",
-      "struct N: HasName { var name = \"n\" }", "N().hi"], "\"hi n\"")
+    expect(
+      [
+        "protocol HasName { var name: String { get } }\nextension HasName { var hi: String { \"hi \" + name } }",
+        "struct N: HasName { var name = \"n\" }", "N().hi",
+      ], "\"hi n\"")
   }
 
   @Test func `a failed cell leaves what it had done and nothing half-made`() {
     notebook.run("let before = 1")
-    let answer = notebook.run("let first = \"done\"\nlet second: Int = [Int]()[0]\nlet third = \"never\"\nlet before = 2")
+    let answer = notebook.run(
+      "let first = \"done\"\nlet second: Int = [Int]()[0]\nlet third = \"never\"\nlet before = 2")
     #expect(answer.error != nil)
     expect(["first"], "\"done\"")
     expect(["before"], "1")

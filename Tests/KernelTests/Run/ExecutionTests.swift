@@ -79,7 +79,11 @@ import Testing
       return
     }
     if case .ok(let bundle)? = answers["sum"] { #expect(bundle.plainText == "21") } else { Issue.record("no sum") }
-    if case .error(let error)? = answers["bad"] { #expect(error.name == "CompileError") } else { Issue.record("no error") }
+    if case .error(let error)? = answers["bad"] {
+      #expect(error.name == "CompileError")
+    } else {
+      Issue.record("no error")
+    }
   }
 
   @Test func `a value that shows itself is shown in its own forms`() {
@@ -110,11 +114,14 @@ import Testing
         """)
   }
 
-  @Test(arguments: ["sleep(60)", "while true { _ = (0..<1000).map { $0 * 2 } }", "try await Task.sleep(nanoseconds: 60_000_000_000)",
-    "DispatchSemaphore(value: 0).wait()", "func spin() async { while true {} }\nawait spin()"])
+  @Test(arguments: [
+    "sleep(60)", "while true { _ = (0..<1000).map { $0 * 2 } }", "try await Task.sleep(nanoseconds: 60_000_000_000)",
+    "DispatchSemaphore(value: 0).wait()", "func spin() async { while true {} }\nawait spin()",
+  ])
   func `an interrupt stops`(_ code: String) {
     let started = ContinuousClock.now
-    let answer = notebook.interrupt("import Foundation\nvar witness = 7\nprint(\"go\")\nfflush(stdout)\n" + code, after: "go")
+    let answer = notebook.interrupt(
+      "import Foundation\nvar witness = 7\nprint(\"go\")\nfflush(stdout)\n" + code, after: "go")
     #expect(answer.error?.name == "Interrupted")
     #expect(ContinuousClock.now - started < .seconds(10))
     #expect(notebook.run("witness").result == "7")
