@@ -5,7 +5,15 @@ extension LlamaModel: ExperimentModel {
     onStep: (Float) -> Void
   ) throws(EngineError) -> LoRAAdapter? {
     if settings.steps == 0 { return nil }
-    throw EngineError(.unsupported, "tuning is being built", nextStep: "compare with 0 steps")
+    let configuration = TuningConfiguration(
+      method: .lora(rank: settings.rank, alpha: settings.alpha, projections: settings.projections),
+      learningRate: settings.learningRate, steps: settings.steps, seed: seed)
+    let result = try LoRATuner.tune(
+      self, on: examples.map { TuningExample(tokens: $0.tokens, lossWeights: $0.lossWeights) }, configuration
+    ) { onStep($0.loss) }
+    // A half tuned model is no condition of a comparison.
+    if result.isInterrupted { throw EngineError(.interrupted, "interrupted while tuning") }
+    return result.adapter
   }
 
   /// Weights of an untrained model beyond which it is left out: 60 million, 240 MB in F32.

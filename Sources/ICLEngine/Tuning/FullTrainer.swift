@@ -18,7 +18,7 @@ public final class FullTrainer {
   /// `o` and `down`, divided by `√(2L)`), gains 1.
   /// - Parameters:
   ///   - isTied: whether the token embedding is the output matrix too
-  ///   - portable: with ``TrainingArithmetic/reproducible`` the same bits on any machine, slower
+  ///   - arithmetic: ``TrainingArithmetic/reproducible`` gives the same bits on any machine, slower
   /// - Throws: `invalidArgument` when the shape makes no sense.
   public convenience init(
     configuration: ModelConfiguration, seed: UInt64, initialStandardDeviation deviation: Float = 0.02,

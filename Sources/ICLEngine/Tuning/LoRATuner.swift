@@ -95,10 +95,6 @@ public enum LoRATuner {
   }
 }
 
-extension [TuningExample] {
-  var totalWeight: Double { reduce(0) { $0 + $1.totalWeight } }
-}
-
 /// Which examples each update sees: all in their order, or shuffled batches in which every example comes once before
 /// any comes again.
 struct ExampleOrder {

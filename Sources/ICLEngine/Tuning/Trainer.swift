@@ -16,10 +16,21 @@ package final class Trainer {
   }
 
   /// Mean loss of a batch under the loss weights, in nats; nothing changes.
-  package func loss(_ batch: [TuningExample]) -> Float {
-    let total = batch.reduce(0) { $0 + $1.totalWeight }
-    return Float(pass(batch, totalWeight: total, backward: false, seed: nil) / total)
+  package func loss(_ batch: [TuningExample], dropoutSeed: UInt64? = nil) -> Float {
+    let total = batch.totalWeight
+    return Float(pass(batch, totalWeight: total, backward: false, seed: dropoutSeed) / total)
   }
+
+  /// The residual stream after the last block, `[R, D]`, of sequences one after another: what inference makes too.
+  package func finalStates(_ batch: [TuningExample]) -> FloatMatrix {
+    _ = pass(batch, totalWeight: 1, backward: false, seed: nil)
+    let result = FloatMatrix(rows: pass.rowCount, columns: network.configuration.hiddenSize)
+    if let last = pass.space.residual.last { result.copyRows(0..<pass.rowCount, of: last, to: 0) }
+    return result
+  }
+
+  /// Takes the place of a run that had done so many updates, whose moments the parameters now hold.
+  func resume(after steps: Int) { completedSteps = steps }
 
   /// Sets the gradients of the batch's mean loss and returns the loss.
   /// - Parameters:
@@ -28,7 +39,7 @@ package final class Trainer {
   @discardableResult
   package func gradients(_ batch: [TuningExample], portions: Int = 1, dropoutSeed: UInt64? = nil) -> Float {
     for parameter in network.trained { parameter.clearGradient() }
-    let total = batch.reduce(0) { $0 + $1.totalWeight }
+    let total = batch.totalWeight
     var sum = 0.0
     for part in 0..<portions {
       let range = batch.count * part / portions..<batch.count * (part + 1) / portions

@@ -46,10 +46,12 @@ public struct TuningExample: Sendable, Equatable {
 }
 
 extension [TuningExample] {
+  var totalWeight: Double { reduce(0) { $0 + $1.totalWeight } }
+
   /// Throws as each example's check does, and when nothing at all counts in the loss.
   func check(_ c: ModelConfiguration, at place: String) throws(EngineError) {
     for (index, example) in enumerated() { try example.check(c, at: "\(place), example \(index)") }
-    guard reduce(0, { $0 + $1.totalWeight }) > 0 else {
+    guard totalWeight > 0 else {
       throw EngineError(
         .invalidArgument, "no prediction counts in the loss", at: place,
         expected: "at least one weight above 0 after an example's first token",
