@@ -142,6 +142,41 @@ TARGET static void gemm_nn_f32(
   }
 }
 
+// The two most common types by hand: the compiler reaches a third of this speed.
+#define CQK_OWN_Q8_0_AND_Q4_0
+
+CQK_INLINE TARGET __m256 block_scale(const uint8_t *at) {
+  return _mm256_set1_ps(_cvtsh_ss((unsigned short)(at[0] | at[1] << 8)));
+}
+// Eight signed bytes, times d.
+CQK_INLINE TARGET __m256 scaled8(__m128i bytes, __m256 d) {
+  return _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)), d);
+}
+
+TARGET static void dequantize_q8_0(const void *blocks, float *y, size_t n) {
+  const uint8_t *b = blocks;
+  for (size_t i = 0; i < n; i += 32, b += 34, y += 32) {
+    __m256 d = block_scale(b);
+    for (size_t j = 0; j < 32; j += 8)
+      _mm256_storeu_ps(y + j, scaled8(_mm_loadl_epi64((const __m128i *)(b + 2 + j)), d));
+  }
+}
+
+TARGET static void dequantize_q4_0(const void *blocks, float *y, size_t n) {
+  const uint8_t *b = blocks;
+  const __m128i nibble = _mm_set1_epi8(15), eight = _mm_set1_epi8(8);
+  for (size_t i = 0; i < n; i += 32, b += 18, y += 32) {
+    __m256 d = block_scale(b);
+    __m128i q = _mm_loadu_si128((const __m128i *)(b + 2));
+    __m128i low = _mm_sub_epi8(_mm_and_si128(q, nibble), eight);
+    __m128i high = _mm_sub_epi8(_mm_and_si128(_mm_srli_epi16(q, 4), nibble), eight);
+    _mm256_storeu_ps(y, scaled8(low, d));
+    _mm256_storeu_ps(y + 8, scaled8(_mm_srli_si128(low, 8), d));
+    _mm256_storeu_ps(y + 16, scaled8(high, d));
+    _mm256_storeu_ps(y + 24, scaled8(_mm_srli_si128(high, 8), d));
+  }
+}
+
 #include "pointwise.h"
 CQK_TABLE(avx2);
 #endif

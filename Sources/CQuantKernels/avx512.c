@@ -194,6 +194,37 @@ TARGET static void gemm_nn_f32(
   }
 }
 
+// The two most common types by hand: the compiler reaches a third of this speed.
+#define CQK_OWN_Q8_0_AND_Q4_0
+
+CQK_INLINE TARGET __m512 block_scale(const uint8_t *at) {
+  return _mm512_set1_ps(_cvtsh_ss((unsigned short)(at[0] | at[1] << 8)));
+}
+
+TARGET static void dequantize_q8_0(const void *blocks, float *y, size_t n) {
+  const uint8_t *b = blocks;
+  for (size_t i = 0; i < n; i += 32, b += 34, y += 32) {
+    __m512 d = block_scale(b);
+    __m512i low = _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(b + 2)));
+    __m512i high = _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(b + 18)));
+    _mm512_storeu_ps(y, _mm512_mul_ps(_mm512_cvtepi32_ps(low), d));
+    _mm512_storeu_ps(y + 16, _mm512_mul_ps(_mm512_cvtepi32_ps(high), d));
+  }
+}
+
+TARGET static void dequantize_q4_0(const void *blocks, float *y, size_t n) {
+  const uint8_t *b = blocks;
+  const __m128i nibble = _mm_set1_epi8(15), eight = _mm_set1_epi8(8);
+  for (size_t i = 0; i < n; i += 32, b += 18, y += 32) {
+    __m512 d = block_scale(b);
+    __m128i q = _mm_loadu_si128((const __m128i *)(b + 2));
+    __m128i low = _mm_sub_epi8(_mm_and_si128(q, nibble), eight);
+    __m128i high = _mm_sub_epi8(_mm_and_si128(_mm_srli_epi16(q, 4), nibble), eight);
+    _mm512_storeu_ps(y, _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(low)), d));
+    _mm512_storeu_ps(y + 16, _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(high)), d));
+  }
+}
+
 #include "pointwise.h"
 CQK_TABLE(avx512);
 #endif

@@ -10,7 +10,9 @@ const cqk_kernels *cqk_kernels_for(cqk_isa isa) {
       return &cqk_reference_kernels;
 #if defined(__x86_64__)
     case CQK_AVX2:
-      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &cqk_avx2_kernels : NULL;
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")
+                 ? &cqk_avx2_kernels
+                 : NULL;
     case CQK_AVX512:
       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")

@@ -134,7 +134,9 @@ TARGET static void rope_f32(
 
 // An IEEE half as a float, exactly: its exponent and mantissa read as a float are 2⁻¹¹² of the value.
 CQK_INLINE TARGET float half(const uint8_t *at) {
-  uint32_t h = (uint32_t)at[0] | (uint32_t)at[1] << 8;
+  uint16_t stored;
+  memcpy(&stored, at, 2);
+  uint32_t h = stored;
   uint32_t magnitude = to_bits(from_bits((h & 0x7fff) << 13) * 0x1p112f);
   uint32_t special = 0x7f800000u | (h & 0x3ff) << 13;
   return from_bits(((h & 0x7c00) == 0x7c00 ? special : magnitude) | (h & 0x8000) << 16);
@@ -150,6 +152,7 @@ TARGET static void dequantize_bf16(const void *blocks, float *y, size_t n) {
   for (size_t i = 0; i < n; i++) y[i] = from_bits((uint32_t)b[2 * i] << 16 | (uint32_t)b[2 * i + 1] << 24);
 }
 
+#ifndef CQK_OWN_Q8_0_AND_Q4_0
 // 34 bytes: half d; 32 signed bytes. w = q·d
 TARGET static void dequantize_q8_0(const void *blocks, float *y, size_t n) {
   const uint8_t *b = blocks;
@@ -171,6 +174,7 @@ TARGET static void dequantize_q4_0(const void *blocks, float *y, size_t n) {
     }
   }
 }
+#endif
 
 // 20 bytes: half d, half m; nibbles as in Q4_0. w = q·d + m
 TARGET static void dequantize_q4_1(const void *blocks, float *y, size_t n) {

@@ -90,8 +90,15 @@ struct ForwardPass {
       x.pointer(), x.columns, pair.a, x.columns, reduced.pointer(), adapter.rank, x.rows, adapter.rank, x.columns, 0)
     let scaled = FloatMatrix(rows: x.rows, columns: adapter.rank)
     table.axpy_f32(adapter.scale, reduced.pointer(), scaled.pointer(), x.rows * adapter.rank)
-    table.gemm_nt_f32(
-      scaled.pointer(), adapter.rank, pair.b, adapter.rank, y.pointer(), y.columns, x.rows, y.columns, adapter.rank, 1)
+    let rank = adapter.rank
+    pair.b.withUnsafeBufferPointer { b in
+      guard let b = b.baseAddress else { return }
+      pool.split(y.columns, grain: 16, worth: x.rows * y.columns * rank) { range in
+        table.gemm_nt_f32(
+          scaled.pointer(), rank, b + range.lowerBound * rank, rank, y.pointer(column: range.lowerBound), y.columns,
+          x.rows, range.count, rank, 1)
+      }
+    }
   }
 
   private func norm(_ x: FloatMatrix, _ gain: [Float], into y: FloatMatrix) {

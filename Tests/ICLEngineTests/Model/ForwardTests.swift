@@ -92,6 +92,28 @@ struct ForwardTests {
     #expect(throws: EngineError.self) { try model.forward([[1]], adapter: adapter) }
   }
 
+  @Test func `a cancelled pass stops, and disturbs no other`() async throws {
+    let model = try RandomModel.make()
+    let session = try DecodingSession(model)
+    let before = try session.append([1, 5, 6])
+    let (pass, step) = await Task {
+      withUnsafeCurrentTask { $0?.cancel() }
+      return (
+        Result { () throws(EngineError) in try model.forward([[1, 5]]) },
+        Result { () throws(EngineError) in try DecodingSession(model).append([1]) }
+      )
+    }.value
+    for error in [
+      #expect(throws: EngineError.self) { try pass.get() }, #expect(throws: EngineError.self) { try step.get() },
+    ] {
+      #expect(error?.code == .interrupted)
+    }
+    #expect(session.tokens == [1, 5, 6])
+    let again = try DecodingSession(model)
+    #expect(try again.append([1, 5, 6]) == before)
+    #expect(try again.append([7]) == session.append([7]))
+  }
+
   @Test func `weights that don't fit the configuration are refused`() throws {
     let model = try RandomModel.make()
     var weights = model.weights
