@@ -2,6 +2,7 @@ internal import Foundation
 
 /// What `usage_request` tells (jupyter-resource-usage shows it): this process and its host, from /proc.
 struct Usage: Encodable {
+  var status = "ok"
   var hostname: String
   var pid: Int
   var kernel_cpu: Double
