@@ -3,6 +3,6 @@ public import ArgumentParser
 /// The commands that use the engine without a notebook, in the order in which help lists them.
 public enum EngineCommands {
   public static let all: [any ParsableCommand.Type] = [
-    TokenizeCommand.self, StatesCommand.self, GenerateCommand.self, CompareCommand.self,
+    TokenizeCommand.self, StatesCommand.self, GenerateCommand.self, CompareCommand.self, TuneCommand.self,
   ]
 }

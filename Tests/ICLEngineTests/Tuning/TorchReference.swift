@@ -46,13 +46,34 @@ struct TorchReference {
     var clip: Float = 1
   }
 
-  /// - Parameter network: its present values are sent; `full` parameters that it doesn't train are taken from `weights`
+  /// - Parameter trained: the parameters whose gradients are wanted, in their order
   init(
     _ weights: LlamaWeights, _ c: ModelConfiguration, adapter: LoRAAdapter?, trained: [Parameter],
     batch: [TuningExample], run: Run = Run()
   ) throws {
     let folder = try Fixtures.temporaryFolder("training")
     defer { try? FileManager.default.removeItem(at: folder) }
+    try Self.send(weights, c, adapter: adapter, batch: batch, run: run, to: folder)
+    try Fixtures.runPython("training_reference.py", [folder.path])
+    let answer = try JSONDecoder().decode(
+      Answer.self, from: Data(contentsOf: folder.appending(path: "result.json")))
+    loss = answer.loss
+    losses = answer.losses ?? []
+    logits = try Self.floats(folder.appending(path: "logits.f32"))
+    let flat = try Self.floats(folder.appending(path: "gradients.f32"))
+    var at = 0
+    for parameter in trained {
+      gradients.append(Array(flat[at..<at + parameter.count]))
+      at += parameter.count
+    }
+    guard at == flat.count else { throw CocoaError(.fileReadCorruptFile) }
+  }
+
+  /// Writes what the Python scripts read: the model, the adapter and the batch.
+  static func send(
+    _ weights: LlamaWeights, _ c: ModelConfiguration, adapter: LoRAAdapter?, batch: [TuningExample],
+    run: Run = Run(), to folder: URL
+  ) throws {
     var tensors: [Tensor] = []
     var values: [Float] = []
     func add(_ name: String, _ rows: Int, _ columns: Int, _ more: [Float]) {
@@ -81,23 +102,9 @@ struct TorchReference {
       alpha: adapter?.alpha ?? 0, projections: Projection.allCases.filter(projections.contains))
     try JSONEncoder().encode(request).write(to: folder.appending(path: "request.json"))
     try values.withUnsafeBytes { try Data($0).write(to: folder.appending(path: "tensors.f32")) }
-    try Fixtures.runPython("training_reference.py", [folder.path])
-
-    let answer = try JSONDecoder().decode(
-      Answer.self, from: Data(contentsOf: folder.appending(path: "result.json")))
-    loss = answer.loss
-    losses = answer.losses ?? []
-    logits = try Self.floats(folder.appending(path: "logits.f32"))
-    let flat = try Self.floats(folder.appending(path: "gradients.f32"))
-    var at = 0
-    for parameter in trained {
-      gradients.append(Array(flat[at..<at + parameter.count]))
-      at += parameter.count
-    }
-    guard at == flat.count else { throw CocoaError(.fileReadCorruptFile) }
   }
 
-  private static func floats(_ url: URL) throws -> [Float] {
+  static func floats(_ url: URL) throws -> [Float] {
     try Data(contentsOf: url).withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
   }
 }

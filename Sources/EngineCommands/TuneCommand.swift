@@ -1,0 +1,127 @@
+import ArgumentParser
+import Foundation
+import ICLEngine
+
+/// `tune`: a low-rank adapter from examples.
+struct TuneCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tune", abstract: "Tune a low-rank adapter (LoRA) on examples.",
+    discussion: """
+      Examples are lines of JSON: {"prompt": "…", "answer": "…"}, of which only the answer counts in the loss, or
+      {"text": "…"}, of which everything does. The adapter is saved as PEFT saves one.
+      Interrupted with Ctrl-C, it keeps the last whole update.
+      With --json: {"losses":[…],"steps":N,"interrupted":false,"seconds":…,"tokensPerSecond":…,"adapter":"…"}.
+      """)
+
+  @OptionGroup var options: ModelOptions
+  @Option(help: "A .jsonl file of examples.") var data: String
+  @Option(help: "The folder that the adapter is saved to.") var out: String?
+  @Option(help: "Rank of the updates.") var rank = 8
+  @Option(help: "The update is scaled by alpha / rank.") var alpha: Float = 16
+  @Option(help: "Which of q,k,v,o,gate,up,down are tuned, with commas between.") var projections = "q,v"
+  @Option(help: "Share of their input that updates don't see in a step.") var dropout: Float = 0
+  @Option(help: "Optimizer steps.") var steps = 60
+  @Option(help: "Examples in each step; without it all of them.") var batch: Int?
+  @Option(help: "Portions in which a step's examples go through the model: less memory.") var accumulate = 1
+  @Option(help: "Peak learning rate.") var rate: Float = 1e-3
+  @Option(help: "Steps over which the rate rises.") var warmUp = 0
+  @Flag(help: "Let the rate fall along half a cosine.") var cosine = false
+  @Option(help: "Largest norm of all gradients together.") var clip: Float?
+  @Option(help: "Decides initial values, order of examples and dropout.") var seed: UInt64 = 0
+
+  private struct Line: Decodable {
+    var prompt: String?
+    var answer: String?
+    var text: String?
+  }
+
+  private struct Report: Encodable {
+    var losses: [Float]
+    var steps: Int
+    var interrupted: Bool
+    var seconds: Double
+    var tokensPerSecond: Double
+    var adapter: String?
+  }
+
+  func run() throws {
+    let engine = try options.load()
+    let examples = try Self.examples(data, tokenizer: engine.model.tokenizer)
+    let chosen = try projections.split(separator: ",").map { name in
+      guard let projection = Projection(rawValue: name.trimmingCharacters(in: .whitespaces)) else {
+        throw EngineError(
+          .invalidArgument, "no such projection", at: "--projections",
+          expected: Projection.allCases.map(\.rawValue).joined(separator: ","), found: String(name))
+      }
+      return projection
+    }
+    let settings = TuningConfiguration(
+      method: .lora(rank: rank, alpha: alpha, projections: chosen, dropout: dropout), learningRate: rate,
+      schedule: cosine ? .cosine : .constant, warmUpSteps: warmUp, steps: steps, batchSize: batch,
+      accumulation: accumulate, clip: clip, seed: seed)
+    let clock = ContinuousClock()
+    let start = clock.now
+    let result = try interruptible {
+      try engine.tune(examples, settings) { progress in
+        if options.json { return }
+        let line = "step \(progress.step) of \(progress.steps)  loss \(progress.loss)\n"
+        FileHandle.standardError.write(Data(line.utf8))
+      }
+    }
+    let time = start.duration(to: clock.now)
+    let seconds = Double(time.components.seconds) + Double(time.components.attoseconds) * 1e-18
+    if let out, let adapter = result.adapter {
+      try adapter.write(to: out, for: engine.model.configuration, baseModel: engine.model.name)
+    }
+    let perStep = examples.reduce(0) { $0 + $1.tokens.count } * min(batch ?? examples.count, examples.count)
+    let tokens = Double(perStep) / Double(examples.count) * Double(result.completedSteps)
+    let report = Report(
+      losses: result.losses, steps: result.completedSteps, interrupted: result.isInterrupted, seconds: seconds,
+      tokensPerSecond: seconds > 0 ? tokens / seconds : 0, adapter: out)
+    if options.json { return try printJSON(report) }
+    print(
+      "\(report.steps) steps on \(examples.count) examples in \(Self.rounded(seconds)) s, "
+        + "\(Int(report.tokensPerSecond)) tokens a second"
+        + (report.interrupted ? "; interrupted" : "")
+        + (result.losses.first.map { ": loss \($0)" } ?? "") + (result.losses.last.map { " → \($0)" } ?? "")
+        + (out.map { "; adapter in \($0)" } ?? ""))
+  }
+
+  /// Runs `body` with Ctrl-C as an interruption of the engine instead of the end of the process.
+  private func interruptible<R>(_ body: () throws -> R) rethrows -> R {
+    signal(SIGINT) { _ in Interruption.request() }
+    defer {
+      signal(SIGINT, SIG_DFL)
+      Interruption.reset()
+    }
+    return try body()
+  }
+
+  private static func rounded(_ value: Double) -> Double { (value * 100).rounded() / 100 }
+
+  private static func examples(_ path: String, tokenizer: any Tokenizer) throws -> [TuningExample] {
+    let text: String
+    do {
+      text = try String(contentsOf: URL(filePath: path), encoding: .utf8)
+    } catch {
+      throw EngineError(
+        .unreadableFile, "the examples can't be read", at: path, expected: "a .jsonl file in UTF-8",
+        nextStep: "check the path and its permissions", underlying: error)
+    }
+    var examples: [TuningExample] = []
+    for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+      if line.allSatisfy(\.isWhitespace) { continue }
+      let parsed = try? JSONDecoder().decode(Line.self, from: Data(line.utf8))
+      switch (parsed?.prompt, parsed?.answer, parsed?.text) {
+      case (let prompt?, let answer?, nil):
+        examples.append(TuningExample(prompt: prompt, answer: answer, tokenizer: tokenizer))
+      case (nil, nil, let text?): examples.append(TuningExample(text: text, tokenizer: tokenizer))
+      default:
+        throw EngineError(
+          .malformedFile, "a line is no example", at: "\(path), line \(index + 1)",
+          expected: #"{"prompt": "…", "answer": "…"} or {"text": "…"}"#, found: String(line.prefix(80)))
+      }
+    }
+    return examples
+  }
+}
