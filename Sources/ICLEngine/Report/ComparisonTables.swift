@@ -68,6 +68,8 @@ extension Comparison {
     let words =
       switch spec.labelWords {
       case .meaningful: "the task's own label words"
+      // A task without arbitrary words uses its own.
+      case .arbitrary where repetitions.first?.labelWords == labels: "the task's own label words"
       case .arbitrary: "label words without a meaning in the task"
       case .swapped: "swapped label words"
       case .custom(let words): "label words " + words.joined(separator: ", ")

@@ -4,7 +4,9 @@ extension Comparison {
   /// Swift that gives the same numbers again, and how to see that they are the same.
   public var reproduce: String {
     let model = provenance.model
-    let engine = model.path.map { "Engine(model: \(Self.literal($0)))" } ?? "Engine()"
+    // The model that ships is found by every engine, wherever it was built.
+    let isShipped = model.path?.hasSuffix(".resources/Resources/tour.gguf") ?? true
+    let engine = isShipped ? "Engine()" : "Engine(model: \(Self.literal(model.path ?? "")))"
     return """
       // model \(model.name)\(model.sha256.map { ", SHA-256 \($0)" } ?? ""), \(model.quantization)
       // engine \(provenance.engineVersion); prompts SHA-256 \(provenance.promptsSHA256)

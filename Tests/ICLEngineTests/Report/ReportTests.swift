@@ -4,7 +4,9 @@ import Testing
 
 @Suite struct `The report of a comparison` {
   /// Two repetitions with round numbers.
-  static func result(task: String = "weather", repetitions count: Int = 2) -> Comparison {
+  static func result(
+    task: String = "weather", repetitions count: Int = 2, path: String = "/models/m.gguf"
+  ) -> Comparison {
     let repetitions = (0..<count).map { (index: Int) -> Repetition in
       let shift = Double(index) * 0.1
       var similarity: [ConditionPair: [Double]] = [:]
@@ -33,7 +35,7 @@ import Testing
       notes: [],
       provenance: ExperimentProvenance(
         model: ModelProvenance(
-          name: "m.gguf", path: "/models/m.gguf", sha256: String(repeating: "ab", count: 32),
+          name: "m.gguf", path: path, sha256: String(repeating: "ab", count: 32),
           quantization: "Q8_0 ×9", parameterCount: 1000), tokenizer: "t", promptsSHA256: "p", fingerprint: "f0",
         engineVersion: "0.1.0"))
   }
@@ -141,6 +143,12 @@ import Testing
     #expect(text.contains(String(repeating: "ab", count: 32)))
     #expect(text.contains("\"seed\":7"))
     #expect(text.contains("fingerprint == \"f0\""))
+  }
+
+  @Test func `names the model that ships without its place on this machine`() {
+    let path = "/home/someone/.build/release/swift-icl-kernel_ICLEngine.resources/Resources/tour.gguf"
+    let text = Self.result(path: path).reproduce
+    #expect(text.contains("try Engine()") && !text.contains("someone"))
   }
 
   /// Not a test of anything: writes the pictures to a folder, to be looked at.
