@@ -194,6 +194,16 @@ void chs_clear_interrupt(uint64_t run) {
     if (atomic_load(&t->run) == run) atomic_store(&t->interrupt, 0);
 }
 
+int chs_process_descriptor(int pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
+void chs_release_stack(const chs_report *report) {
+  const chs_thread *t = (const chs_thread *)((const char *)report - offsetof(chs_thread, report));
+  // The C library keeps the thread's own data at the top.
+  const size_t kept = 256 << 10;
+  if (!t->stack_low || t->stack_bytes <= 2 * kept) return;
+  madvise(t->stack_low, t->stack_bytes - kept, MADV_DONTNEED);
+}
+
 int chs_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
 
 void chs_die_with_parent(void) { prctl(PR_SET_PDEATHSIG, SIGKILL); }

@@ -26,6 +26,8 @@ struct CellHost {
       FileHandle.standardError.write(Data("icl-cell-host could not install its signal handlers\n".utf8))
       Foundation.exit(70)
     }
+    // When memory runs out, this process should go, not the kernel or the Jupyter server.
+    try? Data("500".utf8).write(to: URL(filePath: "/proc/self/oom_score_adj"))
     MainActorExecutor.install()
     let host = Host(channel: FrameChannel(descriptor: moved), reports: reports)
     host.start()

@@ -151,6 +151,7 @@ final class Host: Sendable {
       if let run { finish(run, .inputRefused(reached: reached)) }
     default:
       let trap = pointer.trap(reached: reached)
+      if trap.isStackOverflow { chs_release_stack(pointer) }
       // A trap on a thread nobody knows (a dispatch queue's) most likely belongs to the one cell that runs.
       if let run = run ?? (id == 0 ? runs.withLock { $0.values.first } : nil) {
         finish(run, .trapped(trap))

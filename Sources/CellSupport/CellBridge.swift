@@ -22,7 +22,7 @@ public enum CellSupport {
 
 /// Shows the value of a cell's trailing expression.
 public func __result<Value>(_ value: Value) {
-  CellSupport.bridge?.result(CellValue.bundle(of: value))
+  if let bundle = mimeBundle(for: value) { CellSupport.bridge?.result(bundle) }
 }
 
 /// A trailing expression without a value shows nothing.

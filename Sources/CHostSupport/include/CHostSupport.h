@@ -103,6 +103,12 @@ int chs_marked(uint64_t run);
 /// A pipe closed on exec, which Swift can't ask glibc for. 0 or -1 with errno.
 int chs_pipe(int ends[2]);
 
+/// A descriptor that becomes readable when the process ends; -1 with errno.
+int chs_process_descriptor(int pid);
+
+/// Gives the memory of a parked thread's stack back, where it ran out: nobody returns to it.
+void chs_release_stack(const chs_report *report);
+
 /// Sends the calling process SIGKILL when its parent's thread ends.
 void chs_die_with_parent(void);
 

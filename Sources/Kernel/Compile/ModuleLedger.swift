@@ -114,11 +114,20 @@ package struct ModuleLedger: Sendable {
     for line in names.imports where !imports.contains(line) { imports.append(line) }
   }
 
-  /// Import lines, declared names and modules, for completion.
-  package var completionHeader: [String] {
-    imports + names.sorted { $0.key < $1.key }.map { "import \($1.kind.rawValue) \($1.module).\(quoted($0))" }
-      + whole.map { "import \($0)" }
+  /// What `code` may go on to mention, for completion. In a session with very many names only those that begin like
+  /// a word of the code are there.
+  package func completionHeader(for code: String) -> [String] {
+    var wanted = names
+    if names.count > Self.completionLimit {
+      let words = code.split { !$0.isLetter && !$0.isNumber && $0 != "_" }.map { $0.prefix(2).lowercased() }
+      let beginnings = Set(words)
+      wanted = names.filter { beginnings.contains($0.key.prefix(2).lowercased()) }
+    }
+    return imports + wanted.sorted { $0.key < $1.key }.map { "import \($1.kind.rawValue) \($1.module).\(quoted($0))" }
+      + whole.reversed().map { "import \($0)" }
   }
+
+  private static let completionLimit = 400
 
   /// Names with their kinds, sorted, as `%who` lists them.
   package var declared: [(name: String, kind: String)] {

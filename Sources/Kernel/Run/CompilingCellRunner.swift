@@ -57,7 +57,7 @@ package final class CompilingCellRunner: CellRunner {
     Thread.detachNewThread {
       self.preparePrelude()
       self.warm.leave()
-      self.completion.warmUp(header: self.state.withLock { $0.ledger.completionHeader })
+      self.completion.warmUp(header: self.header(for: ""))
     }
   }
 
@@ -93,15 +93,17 @@ package final class CompilingCellRunner: CellRunner {
       var ledger = empty
       let plan = ledger.plan(for: source.names, key: "prelude")
       let compiled = try compiler.compile(source, module: "Prelude", label: "prelude", header: plan.header)
-      ledger.record("Prelude", names: source.names, key: "prelude", plan: plan)
+      let ending = run(compiled, wantsResult: false, allowStdin: false) { _ in }
+      let failure = error(for: ending)
+      let reached = ending.reached(of: source.stepCount) ?? 0
+      ledger.record("Prelude", names: source.names, key: "prelude", plan: plan, reached: reached)
       let recorded = ledger
       state.withLock {
         $0.prelude = compiled
         $0.ledger = recorded
         $0.freshLedger = recorded
+        $0.preludeFailure = failure
       }
-      let outcome = run(compiled, wantsResult: false, allowStdin: false) { _ in }
-      if let error = error(for: outcome) { state.withLock { $0.preludeFailure = error } }
     } catch {
       let failure = Traceback.error(for: error)
       if state.withLock({ $0.isShutDown }) { return }
@@ -275,9 +277,10 @@ package final class CompilingCellRunner: CellRunner {
       let how =
         signal == 0
         ? "ended with status \(status)" : "was ended by \(Traceback.signalName(Int(signal))) (signal \(signal))"
+      let hint = signal == SIGKILL ? ["Where nobody killed it on purpose, memory has run out."] : []
       return Traceback.plain(
         "HostDied", "the process that runs cells \(how)",
-        lines: ["A new one is started; the kernel goes on. \(lost)"])
+        lines: hint + ["A new one is started; the kernel goes on. \(lost)"])
     }
   }
 
@@ -381,12 +384,15 @@ package final class CompilingCellRunner: CellRunner {
   // MARK: Help while typing
 
   package func complete(code: String, cursor: Int) -> CompletionAnswer {
-    completion.complete(code: code, cursor: cursor, header: state.withLock { $0.ledger.completionHeader })
+    completion.complete(code: code, cursor: cursor, header: header(for: code))
   }
 
   package func inspect(code: String, cursor: Int, detailLevel: Int) -> MIMEBundle? {
-    completion.inspect(
-      code: code, cursor: cursor, detailLevel: detailLevel, header: state.withLock { $0.ledger.completionHeader })
+    completion.inspect(code: code, cursor: cursor, detailLevel: detailLevel, header: header(for: code))
+  }
+
+  private func header(for code: String) -> [String] {
+    state.withLock { $0.ledger }.completionHeader(for: code)
   }
 
   package func completeness(of code: String) -> Completeness { .of(code) }

@@ -129,11 +129,15 @@ final class HostLink: @unchecked Sendable {
       }
     }
 
+    // A process that user code forked may hold the channel open: the end of the host itself is what counts.
+    let process = chs_process_descriptor(pid)
+    defer { if process >= 0 { close(process) } }
     while true {
       var wanted = [pollfd(fd: channel.descriptor, events: Int16(POLLIN), revents: 0)]
       for stream in streams {
         wanted.append(pollfd(fd: stream.isOpen ? stream.descriptor : -1, events: Int16(POLLIN), revents: 0))
       }
+      wanted.append(pollfd(fd: process, events: Int16(POLLIN), revents: 0))
       let deadline = streams.compactMap(\.deadline).min()
       let wait = deadline.map { max(0, Int32(($0 - .now).milliseconds.rounded(.up))) } ?? -1
       let ready = poll(&wanted, nfds_t(wanted.count), wait)
@@ -142,7 +146,10 @@ final class HostLink: @unchecked Sendable {
         drain(index, atMost: 1 << 18)
       }
       if let deadline = streams.compactMap(\.deadline).min(), deadline <= .now { flush() }
-      guard ready > 0, wanted[0].revents != 0 else { continue }
+      guard ready > 0, wanted[0].revents != 0 else {
+        if ready > 0, wanted[streams.count + 1].revents != 0 { break }
+        continue
+      }
       // What was printed before the message was sent is in the pipes by now; what other threads print meanwhile
       // must not keep us here, so no more is read than is there now.
       for index in streams.indices where streams[index].isOpen { drain(index, atMost: streams[index].available) }
