@@ -95,7 +95,10 @@ let package = Package(
       name: "ICLEngineTests", dependencies: ["ICLEngine", "NotebookDisplay", "Fixtures"], swiftSettings: swift),
     .testTarget(
       name: "KernelTests",
-      dependencies: ["Kernel", "HostProtocol", "NotebookDisplay", "CellSupport", "Fixtures"],
+      dependencies: [
+        "Kernel", "HostProtocol", "NotebookDisplay", "CellSupport", "Fixtures",
+        .product(name: "Logging", package: "swift-log"),
+      ],
       swiftSettings: swift),
   ],
   cLanguageStandard: .gnu17
