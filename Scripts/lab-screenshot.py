@@ -101,11 +101,13 @@ def shoot(notebook: pathlib.Path, output: pathlib.Path, theme: str, width: int, 
                 # Grow the window to the notebook's height, so that windowed rendering shows every cell.
                 for _ in range(4):
                     height = driver.execute_script(
-                        "const n = document.querySelector('.jp-WindowedPanel-outer');"
-                        "return n ? n.scrollHeight : 2000;")
+                        "const n = document.querySelectorAll('.jp-Notebook .jp-Cell');"
+                        "let h = 0; for (const c of n) h += c.getBoundingClientRect().height; return h || 2000;")
                     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
-                        "width": width, "height": int(min(height + 260, 14000)), "deviceScaleFactor": 1,
+                        "width": width, "height": int(min(height + 320, 14000)), "deviceScaleFactor": 1,
                         "mobile": False})
+                    driver.execute_script(
+                        "for (const n of document.querySelectorAll('.jp-WindowedPanel-outer')) n.scrollTop = 0;")
                     time.sleep(1.5)
                 output.parent.mkdir(parents=True, exist_ok=True)
                 driver.save_screenshot(str(output))
