@@ -7,14 +7,17 @@ final class Channel: Sendable {
   private let loop: SocketLoop
   private let messages: MessageFactory
   private let signer: Signer
-  private let replays = Mutex(ReplayMemory())
+  private let replays: SharedReplayMemory
   private let log: Logger
   private let name: String
 
-  init(_ socket: Socket, name: String, messages: MessageFactory, signer: Signer, log: Logger) throws(KernelError) {
+  init(
+    _ socket: Socket, name: String, messages: MessageFactory, signer: Signer, replays: SharedReplayMemory, log: Logger
+  ) throws(KernelError) {
     loop = try SocketLoop(socket, name: name)
     self.messages = messages
     self.signer = signer
+    self.replays = replays
     self.log = log
     self.name = name
   }
@@ -23,7 +26,7 @@ final class Channel: Sendable {
   func start(_ handle: @escaping @Sendable (IncomingMessage) -> Void) {
     loop.start { [self] frames, _ in
       do {
-        let message = try replays.withLock { try IncomingMessage(frames: frames, signer: signer, replays: &$0) }
+        let message = try replays.memory.withLock { try IncomingMessage(frames: frames, signer: signer, replays: &$0) }
         handle(message)
       } catch {
         log.warning("\(name): a message was dropped: \(error)")

@@ -45,7 +45,7 @@ extension Session {
       if case .object(let fields) = content { reply.merge(fields) { own, _ in own } }
       reply["status"] = .string("error")
       // Before the reply: what a client sends after it has seen the error is not aborted.
-      if request.stopOnError { aborted = withdrawWaiting(behind: message) }
+      if request.stopOnError, !request.silent { aborted = withdrawWaiting(behind: message) }
     }
     shell.reply(to: message, "execute_reply", reply)
     return aborted
@@ -73,6 +73,7 @@ extension Session {
       cell.code = ""
     }
     let outcome = runner.execute(cell) { [self] event in
+      if case .inputRequest(_, _, let reply) = event, !request.allowStdin { return reply(nil) }
       relay(event, of: message, count: count, silent: request.silent, stored: stored)
     }
     input.cancel(of: message)
@@ -137,6 +138,7 @@ extension Session {
   /// Answers a request that is not carried out.
   func abort(_ message: IncomingMessage) {
     scope(message) {
+      guard message.header.type.hasSuffix("_request") else { return }
       let count = state.withLock { $0.executionCount }
       let reply: [String: JSONValue] = ["status": .string("aborted"), "execution_count": .integer(count)]
       shell.reply(to: message, message.header.type.replacing(/_request$/, with: "_reply"), reply)

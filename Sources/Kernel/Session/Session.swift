@@ -49,9 +49,11 @@ package final class Session: Sendable {
   ) throws(KernelError) {
     let signer = Signer(key: connection.key)
     let messages = MessageFactory(signer: signer)
+    let replays = SharedReplayMemory()
     let context = try SocketContext()
     func bound(_ kind: Socket.Kind, _ port: Int) throws(KernelError) -> Socket {
       let socket = try Socket(kind, in: context)
+      if let curve = connection.curve { try socket.serve(with: curve) }
       try socket.bind(connection.address(port: port))
       return socket
     }
@@ -62,12 +64,15 @@ package final class Session: Sendable {
     self.log = log
     self.stopping = stopping
     shell = try Channel(
-      try bound(.router, connection.shellPort), name: "shell", messages: messages, signer: signer, log: log)
+      try bound(.router, connection.shellPort), name: "shell", messages: messages, signer: signer, replays: replays,
+      log: log)
     control = try Channel(
-      try bound(.router, connection.controlPort), name: "control", messages: messages, signer: signer, log: log)
+      try bound(.router, connection.controlPort), name: "control", messages: messages, signer: signer, replays: replays,
+      log: log)
     input = InputRequests(
       try Channel(
-        try bound(.router, connection.stdinPort), name: "stdin", messages: messages, signer: signer, log: log))
+        try bound(.router, connection.stdinPort), name: "stdin", messages: messages, signer: signer, replays: replays,
+        log: log))
     iopub = try IOPub(try bound(.xpub, connection.iopubPort), messages: messages)
     heartbeat = try Heartbeat(try bound(.router, connection.heartbeatPort))
   }
@@ -97,8 +102,9 @@ package final class Session: Sendable {
 
   /// Stops the running cell and ends its questions; the variables stay.
   package func interrupt() {
-    input.cancel()
+    // In this order: a question that ends first looks to the cell like the end of its input, and it would go on.
     runner.interrupt()
+    input.cancel()
   }
 
   /// Ends the session: what is queued on the sockets goes out first. Safe to call twice and from any thread but the

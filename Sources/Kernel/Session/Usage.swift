@@ -1,7 +1,7 @@
 internal import Foundation
 
 /// What `usage_request` tells (jupyter-resource-usage shows it): this process and its host, from /proc.
-struct Usage: Encodable {
+package struct Usage: Encodable {
   var status = "ok"
   var hostname: String
   var pid: Int
@@ -19,10 +19,14 @@ struct Usage: Encodable {
       cpu_count: ProcessInfo.processInfo.activeProcessorCount)
   }
 
-  private static func children(of pid: Int) -> [Int] {
-    let path = "/proc/\(pid)/task/\(pid)/children"
-    let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
-    return text.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
+  /// Linux lists a child under the thread that started it, which need not be the first.
+  package static func children(of pid: Int) -> [Int] {
+    let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")) ?? []
+    return threads.flatMap { thread -> [Int] in
+      let path = "/proc/\(pid)/task/\(thread)/children"
+      let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+      return text.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
+    }
   }
 
   /// Percent of one core since the process began, and resident bytes.

@@ -13,6 +13,15 @@ package struct ConnectionFile: Sendable, Equatable, Decodable {
   package var heartbeatPort: Int
   package var signatureScheme: String
   package var key: String
+  /// Keys for CurveZMQ, when Jupyter asks for encryption: the pair serves the kernel and its clients alike.
+  package var curvePublicKey: String?
+  package var curveSecretKey: String?
+
+  /// `nil` without encryption.
+  package var curve: CurveKeys? {
+    guard let curvePublicKey, let curveSecretKey else { return nil }
+    return CurveKeys(public: curvePublicKey, secret: curveSecretKey)
+  }
 
   enum CodingKeys: String, CodingKey {
     case transport, ip, key
@@ -22,6 +31,8 @@ package struct ConnectionFile: Sendable, Equatable, Decodable {
     case controlPort = "control_port"
     case heartbeatPort = "hb_port"
     case signatureScheme = "signature_scheme"
+    case curvePublicKey = "curve_publickey"
+    case curveSecretKey = "curve_secretkey"
   }
 
   package init(
@@ -57,6 +68,14 @@ package struct ConnectionFile: Sendable, Equatable, Decodable {
       throw KernelError(
         .connectionFile, "the signature scheme is not supported", at: path, expected: "hmac-sha256",
         found: signatureScheme)
+    }
+    // Half a pair must not mean that the sockets are silently open.
+    let keys = [curvePublicKey, curveSecretKey].compactMap { $0 }
+    guard keys.isEmpty || (keys.count == 2 && keys.allSatisfy { $0.utf8.count == 40 }) else {
+      throw KernelError(
+        .connectionFile, "the keys for encryption are not a pair", at: path,
+        expected: "curve_publickey and curve_secretkey, 40 characters each (Z85)",
+        found: keys.count == 2 ? "keys of \(keys.map(\.utf8.count)) characters" : "one of the two")
     }
     let ports = [shellPort, iopubPort, stdinPort, controlPort, heartbeatPort]
     if transport == .tcp, let bad = ports.first(where: { !(0...65535).contains($0) }) {
@@ -98,5 +117,15 @@ package struct ConnectionFile: Sendable, Equatable, Decodable {
         ? "not JSON" : "an unknown value of \"\(context.codingPath.map(\.stringValue).joined(separator: "."))\""
     default: "\(error)"
     }
+  }
+}
+
+/// A CurveZMQ key pair, each key in Z85 (40 characters).
+package struct CurveKeys: Sendable, Equatable {
+  package var `public`: String
+  package var secret: String
+  package init(public publicKey: String, secret: String) {
+    self.public = publicKey
+    self.secret = secret
   }
 }

@@ -1,10 +1,10 @@
 package import Foundation
 internal import COpenSSL
+package import Synchronization
 
 /// Signs and checks messages with HMAC-SHA256 over their four dictionaries, as received.
 ///
-/// One thread at a time: each socket's thread has a signer of its own for sending; the receiving side shares one
-/// replay memory behind its lock.
+/// Holds nothing but the key, and so may be used from any thread.
 package struct Signer: Sendable {
   private let key: [UInt8]
 
@@ -59,4 +59,10 @@ package struct ReplayMemory: Sendable {
     }
     return true
   }
+}
+
+/// One memory for all channels of a session: what was recorded on one must not be accepted on another.
+package final class SharedReplayMemory: Sendable {
+  package let memory = Mutex(ReplayMemory())
+  package init() {}
 }

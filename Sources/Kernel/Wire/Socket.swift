@@ -86,13 +86,34 @@ package final class Socket: @unchecked Sendable {
     _ = topic.withUnsafeBytes { zmq_setsockopt(handle, ZMQ_UNSUBSCRIBE, $0.baseAddress, $0.count) }
   }
 
+  /// Drops what is unsent on closing, for a client that nobody answers.
+  package func lingerNot() { set(ZMQ_LINGER, 0) }
+
+  /// Encrypts all that this socket says, and talks only to clients that know the server's public key.
+  package func serve(with keys: CurveKeys) throws(KernelError) {
+    var server: Int32 = 1
+    guard zmq_has("curve") == 1, zmq_setsockopt(handle, ZMQ_CURVE_SERVER, &server, MemoryLayout<Int32>.size) == 0,
+      zmq_setsockopt(handle, ZMQ_CURVE_SECRETKEY, keys.secret, keys.secret.utf8.count) == 0
+    else { throw Self.failure("the socket cannot be encrypted with the connection file's keys", at: nil) }
+  }
+
+  /// As client of a server that encrypts: `server` is its public key, `keys` the client's own pair.
+  package func connectEncrypted(with keys: CurveKeys, to server: String) throws(KernelError) {
+    guard zmq_setsockopt(handle, ZMQ_CURVE_SERVERKEY, server, server.utf8.count) == 0,
+      zmq_setsockopt(handle, ZMQ_CURVE_PUBLICKEY, keys.public, keys.public.utf8.count) == 0,
+      zmq_setsockopt(handle, ZMQ_CURVE_SECRETKEY, keys.secret, keys.secret.utf8.count) == 0
+    else { throw Self.failure("the socket cannot be encrypted", at: nil) }
+  }
+
   package func bind(_ address: String) throws(KernelError) {
+    if address.hasPrefix("tcp://[") { set(ZMQ_IPV6, 1) }
     guard zmq_bind(handle, address) == 0 else {
       throw Self.failure("the address cannot be bound", at: address)
     }
   }
 
   package func connect(_ address: String) throws(KernelError) {
+    if address.hasPrefix("tcp://[") { set(ZMQ_IPV6, 1) }
     guard zmq_connect(handle, address) == 0 else {
       throw Self.failure("the address cannot be connected", at: address)
     }

@@ -13,6 +13,7 @@ final class FakeRunner: CellRunner {
   private let requests = Mutex<[CellRequest]>([])
   private let shutdowns = Mutex(0)
   private let flooded = Mutex(0)
+  private let interruptCount = Mutex(0)
 
   /// The requests that were executed, in order.
   var executed: [CellRequest] { requests.withLock { $0 } }
@@ -50,6 +51,16 @@ final class FakeRunner: CellRunner {
         })
       answered.wait()
       events(.result(MIMEBundle(plainText: answer.withLock { $0 } ?? "end of file")))
+    case "listen":
+      // As a real cell that reads: an interrupt ends it if it comes before the end of its input.
+      let before = interruptCount.withLock { $0 }
+      let answered = DispatchSemaphore(value: 0)
+      events(.inputRequest(prompt: "", password: false) { _ in answered.signal() })
+      answered.wait()
+      if interruptCount.withLock({ $0 }) != before {
+        return .error(CellError(name: "Interrupted", value: "", traceback: []))
+      }
+      events(.stream(.stdout, "went on"))
     case "fail": return .error(CellError(name: "Failure", value: rest, traceback: ["line 1", "line 2"]))
     case "gate":
       began.signal()
@@ -71,6 +82,7 @@ final class FakeRunner: CellRunner {
   }
 
   func interrupt() {
+    interruptCount.withLock { $0 += 1 }
     interrupts.withLock { waiting in
       for semaphore in waiting { semaphore.signal() }
       waiting = []
