@@ -1,7 +1,7 @@
 """The protocol from outside: real kernels, started through a kernelspec of this suite's own, asked over ZeroMQ.
 
-Environment: ICL_KERNEL names the executable under test (default: the checkout's release build); ICL_KERNEL_NAME the
-kernel to test (default swift-icl, which is then installed into a temporary folder).
+Environment: ICL_KERNEL_EXECUTABLE names the executable under test (default: the checkout's release build);
+ICL_KERNEL_NAME the kernel to test (default swift-icl, which is then installed into a temporary folder).
 """
 
 import os
@@ -18,7 +18,7 @@ sys.path.insert(0, str(HERE))
 
 from harness import Kernel  # noqa: E402
 
-EXECUTABLE = pathlib.Path(os.environ.get("ICL_KERNEL", HERE.parents[1] / ".build/release/icl-kernel"))
+EXECUTABLE = pathlib.Path(os.environ.get("ICL_KERNEL_EXECUTABLE", HERE.parents[1] / ".build/release/icl-kernel"))
 KERNEL_NAME = os.environ.get("ICL_KERNEL_NAME", "swift-icl")
 scratch = None
 

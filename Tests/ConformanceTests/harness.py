@@ -61,7 +61,7 @@ class Kernel:
 
     def __enter__(self):
         self.manager.start_kernel()
-        self.client = self.connect()
+        self.client = ready(self.manager.client())
         return self
 
     def __exit__(self, *_):
@@ -75,9 +75,7 @@ class Kernel:
         client = BlockingKernelClient()
         client.load_connection_info(self.manager.get_connection_info())
         client.session.key = self.manager.session.key
-        client.start_channels()
-        client.wait_for_ready(timeout=TIMEOUT)
-        return client
+        return ready(client)
 
     @property
     def pid(self):
@@ -158,6 +156,12 @@ class Kernel:
 
     def interrupt(self):
         self.manager.interrupt_kernel()
+
+
+def ready(client):
+    client.start_channels()
+    client.wait_for_ready(timeout=TIMEOUT)
+    return client
 
 
 def get(channel, timeout):

@@ -27,7 +27,7 @@ class SwiftKernelTests(jupyter_kernel_test.KernelTests):
     code_generate_error = "let nothing: Int? = nil\nnothing!"
     code_page_something = "?print"
     code_inspect_sample = "print"
-    code_history_pattern = "1 + ?*"
+    code_history_pattern = "1 + ? + *"
     supported_history_operations = ("tail", "range", "search")
 
     completion_samples = [
