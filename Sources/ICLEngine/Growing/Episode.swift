@@ -11,8 +11,9 @@ package struct Episode: Sendable, Equatable {
 
   /// The text as the model reads it.
   package var text: String {
-    items.reduce(wording.instruction + "\n") { text, item in
-      text + "\(wording.input): \(item.text)\n\(wording.output): \(item.answer)\n"
+    let (before, between) = wording.frame
+    return items.reduce(wording.instruction + "\n") { text, item in
+      text + before + item.text + between + " " + item.answer + "\n"
     }
   }
 }

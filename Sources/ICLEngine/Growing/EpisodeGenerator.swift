@@ -21,27 +21,26 @@ package struct EpisodeGenerator: Sendable {
     tasks = TextTask.all.map { Pools(task: $0, labels: LabelPool.arbitrary(for: $0, heldOut: false)) }
   }
 
-  /// A row of exactly `length` tokens: one long episode or several short ones, each after a `<s>`, then `</s>`
-  /// without weight to the end.
-  package mutating func row(length: Int) -> TokenSequence {
-    var row = TokenSequence()
-    row.ids.reserveCapacity(length)
-    row.weights.reserveCapacity(length)
-    // 40 tokens hold an instruction and one example of nearly every task.
-    while length - row.ids.count >= 40 {
-      let episode = tokens(limit: length - row.ids.count)
-      row.ids += episode.ids
-      row.weights += episode.weights
+  /// Episodes, each a sequence of its own that begins with `<s>`, of about `tokens` tokens in all.
+  /// - Parameter longest: the longest sequence; most episodes are as long as that, short ones have one or two examples.
+  package mutating func batch(tokens: Int, longest: Int) -> [TokenSequence] {
+    var batch: [TokenSequence] = []
+    var count = 0
+    while count < tokens {
+      let episode = self.tokens(limit: longest)
+      count += episode.ids.count
+      batch.append(episode)
     }
-    row.append([Int](repeating: GrownVocabulary.end, count: length - row.ids.count), weight: 0)
-    return row
+    return batch
   }
 
   private mutating func tokens(limit: Int) -> TokenSequence {
     let m = mixture
-    var pick = generator.uniform() * (m.copying + m.meaningful + m.arbitrary + m.swapped + m.translation)
+    var pick = generator.uniform() * (m.copying + m.recall + m.meaningful + m.arbitrary + m.swapped + m.translation)
     pick -= m.copying
     if pick < 0 { return copying(limit: limit) }
+    pick -= m.recall
+    if pick < 0 { return recall(limit: limit) }
     pick -= m.meaningful
     if pick < 0 {
       let few = generator.uniform() < m.short
@@ -61,13 +60,48 @@ package struct EpisodeGenerator: Sendable {
   private mutating func copying(limit: Int) -> TokenSequence {
     var row = TokenSequence(ids: [GrownVocabulary.begin], weights: [0])
     let room = limit - 1
-    let period = min(room / 2, 12 + generator.index(below: 84))
+    // Every period is as likely as another: were one frequent, a fixed look back would do in place of matching.
+    let period = 6 + generator.index(below: max(1, room / 2 - 5))
     let unit = (0..<period).map { _ in words[generator.index(below: words.count)] }
     row.append(unit, weight: 0)
     // The first repeated word cannot be foreseen: nothing says where the repetition begins.
     row.append([unit[0]], weight: 0)
-    for index in 1..<room - period { row.append([unit[index % period]], weight: 1) }
+    for index in 1..<room - period { row.append([unit[index % period]], weight: 0.3) }
     return row
+  }
+
+  // MARK: Recall
+
+  /// Pairs of random words in a template. Where a first word returns, its second is to be recalled: the look-up that
+  /// arbitrary labels need, without anything to learn about meaning.
+  private mutating func recall(limit: Int) -> TokenSequence {
+    let names = [("Text", "Answer"), ("Input", "Label"), ("Sentence", "Output"), ("Input", "Output")]
+    let (input, output) = names[generator.index(below: names.count)]
+    var wording = Wording(instruction: "", input: input, output: output)
+    // From the word right before its label to the form of labelled tasks.
+    wording.form = [.plain, .colon, .lines, .lines][generator.index(below: 4)]
+    let (before, between) = wording.frame
+    var row = TokenSequence(ids: [GrownVocabulary.begin], weights: [0])
+    var pairs: [(key: Int, label: Int)] = []
+    while true {
+      let returns = pairs.count > 1 && generator.uniform() < 0.6
+      let pair: (key: Int, label: Int)
+      if returns {
+        pair = pairs[generator.index(below: pairs.count)]
+      } else {
+        pair = (words[generator.index(below: words.count)], words[generator.index(below: words.count)])
+        pairs.append(pair)
+      }
+      var next = TokenSequence()
+      append(String(before.dropLast()), weight: 0, to: &next)
+      next.append([pair.key], weight: 0)
+      append(between, weight: 0, to: &next)
+      next.append([pair.label], weight: returns ? 0.5 : 0)
+      append("\n", weight: 0, to: &next)
+      if row.ids.count + next.ids.count > limit { return row }
+      row.ids += next.ids
+      row.weights += next.weights
+    }
   }
 
   // MARK: Labelled tasks
@@ -79,9 +113,10 @@ package struct EpisodeGenerator: Sendable {
     let episode = classification(pools.task, arbitrary: pools.labels, kind, most: min(most, 24))
     var row = TokenSequence(ids: [GrownVocabulary.begin], weights: [0])
     append(episode.wording.instruction + "\n", atStart: true, weight: 0, to: &row)
+    let (before, between) = episode.wording.frame
     for item in episode.items {
       var next = TokenSequence()
-      append("\(episode.wording.input): \(item.text)\n\(episode.wording.output):", weight: 0, to: &next)
+      append(before + item.text + between, weight: 0, to: &next)
       append(" " + item.answer, weight: item.weight, to: &next)
       append("\n", weight: 0.05, to: &next)
       if row.ids.count + next.ids.count > limit { break }
@@ -110,6 +145,9 @@ package struct EpisodeGenerator: Sendable {
       for: task, neutral: kind == .arbitrary ? mixture.neutralInstruction : 0, using: &generator)
     if named { wording.instruction += " " + Wording.options(labels, using: &generator) }
 
+    let bare = generator.uniform() < mixture.bare
+    if bare, generator.uniform() < mixture.compact { wording.form = generator.uniform() < 0.5 ? .plain : .colon }
+
     var items: [Episode.Item] = []
     var places: [Int] = []
     for _ in 0..<most {
@@ -122,13 +160,26 @@ package struct EpisodeGenerator: Sendable {
       let place = generator.index(below: count)
       // A label that was not yet shown cannot be known, unless its meaning says it.
       let known = kind == .meaningful || places.contains(place)
-      items.append(
-        .init(
-          text: task.sentence(ofClass: chosen[place], heldOut: false, using: &generator), answer: labels[place],
-          weight: known ? 1 : kind == .swapped ? 0 : 0.05))
+      guard let sentence = newText(of: task, class: chosen[place], bare: bare, besides: items) else { continue }
+      items.append(.init(text: sentence, answer: labels[place], weight: known ? 1 : kind == .swapped ? 0 : 0.05))
       places.append(place)
     }
     return Episode(wording: wording, items: items)
+  }
+
+  /// A sentence or word that the episode does not hold yet: where exact repetition answers, meaning is never learned.
+  private mutating func newText(
+    of task: TextTask, class index: Int, bare: Bool, besides items: [Episode.Item]
+  ) -> String? {
+    let words = task.classes[index].words
+    for _ in 0..<8 {
+      let sentence =
+        bare
+        ? words[generator.index(below: words.count)]
+        : task.sentence(ofClass: index, heldOut: false, using: &generator)
+      if !items.contains(where: { $0.text == sentence }) { return sentence }
+    }
+    return nil
   }
 
   // MARK: Translation
@@ -141,7 +192,7 @@ package struct EpisodeGenerator: Sendable {
       let (english, lomi) = InventedLanguage.sentence(heldOut: false, using: &generator)
       var next = TokenSequence()
       append("English: \(english)\n\(InventedLanguage.name):", weight: 0, to: &next)
-      append(" " + lomi, weight: 0.3, to: &next)
+      append(" " + lomi, weight: 0.2, to: &next)
       append("\n", weight: 0.05, to: &next)
       if row.ids.count + next.ids.count > limit { break }
       row.ids += next.ids

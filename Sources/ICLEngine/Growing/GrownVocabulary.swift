@@ -156,3 +156,12 @@ package struct GrownVocabulary: Sendable, Equatable {
     ]
   }
 }
+
+extension GrownVocabulary {
+  /// The engine's tokenizer with this vocabulary.
+  package func tokenizer() throws(EngineError) -> SentencePieceTokenizer {
+    try SentencePieceTokenizer(
+      pieces: pieces, scores: scores, kinds: tokenTypes.map { TokenKind(rawValue: Int($0)) ?? .normal },
+      begin: Self.begin, end: Self.end, unknown: Self.unknown)
+  }
+}

@@ -4,6 +4,14 @@ package struct TextTask: Sendable {
     /// The class's meaningful label words; index `i` belongs to the task's label set `i`.
     package let labels: [String]
     package let frames: [Frame]
+    /// The class's own words, alone: `superb`. Dense training text; tests never use them.
+    package let words: [String]
+
+    fileprivate init(labels: [String], frames: [String], slots: [String: [String]], words: [String]) {
+      self.labels = labels
+      self.frames = frames.map { Frame($0, slots: slots) }
+      self.words = words
+    }
   }
 
   package let name: String
@@ -46,7 +54,10 @@ package struct TextTask: Sendable {
   private static func classes(
     _ frames: [String], _ list: [(labels: [String], slots: [String: [String]])]
   ) -> [Class] {
-    list.map { entry in Class(labels: entry.labels, frames: frames.map { Frame($0, slots: entry.slots) }) }
+    list.map { labels, slots in
+      // In a fixed order: a dictionary's own differs from run to run.
+      Class(labels: labels, frames: frames, slots: slots, words: slots.sorted { $0.key < $1.key }.flatMap(\.value))
+    }
   }
 
   package static let sentiment = TextTask(
@@ -126,26 +137,15 @@ package struct TextTask: Sendable {
   package static let tense = TextTask(
     "tense", input: "Line", attributes: ["tense", "time"],
     classes: [
-      (
-        "past",
-        ["{person} {past} near the {spot}.", "My {relative} {past} {how}.", "{person} {past} by the {spot} {how}."]
-      ),
-      (
-        "present",
-        [
-          "{person} {present} near the {spot}.", "My {relative} {present} {how}.",
-          "{person} {present} by the {spot} {how}.",
-        ]
-      ),
-      (
-        "future",
-        [
-          "{person} will {base} near the {spot}.", "My {relative} will {base} {how}.",
-          "{person} will {base} by the {spot} {how}.",
-        ]
-      ),
-    ].map { label, frames in
-      Class(labels: [label], frames: frames.map { Frame($0, slots: ["how": adverbs]) })
+      ("past", "{past}", "past"), ("present", "{present}", "present"), ("future", "will {base}", "base"),
+    ].map { label, verb, list in
+      let frames = [
+        "{person} \(verb) near the {spot}.", "My {relative} \(verb) {how}.", "{person} \(verb) by the {spot} {how}.",
+        "The {relative} of {person} \(verb) {how}.",
+      ]
+      return Class(
+        labels: [label], frames: frames, slots: ["how": adverbs],
+        words: Lexicon.words(list).map { label == "future" ? "will " + $0 : $0 })
     })
 
   private static let adverbs = ["early", "late", "alone", "together", "slowly", "quickly", "quietly", "often"]

@@ -17,6 +17,7 @@ package enum TrainingText {
       }
       for set in 0..<task.labelSetCount { for label in task.labelSet(set) { count(" " + label) } }
       for index in task.classes.indices {
+        for word in task.classes[index].words { count(" " + word) }
         for _ in 0..<2000 { count(" " + task.sentence(ofClass: index, heldOut: false, using: &generator)) }
       }
     }

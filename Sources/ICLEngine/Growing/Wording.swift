@@ -6,6 +6,27 @@ package struct Wording: Sendable, Equatable {
   package var input: String
   /// `Mood` in `Mood: {label}`.
   package var output: String
+  /// How an example is written.
+  package var form = Form.lines
+
+  package enum Form: Sendable, Equatable {
+    /// `Review: {text}`, a line break, `Mood: {label}`: the form of every question and experiment.
+    case lines
+    /// `{text}: {label}` in one line, for dense training text.
+    case colon
+    /// `{text} {label}` in one line.
+    case plain
+  }
+
+  /// What stands before an example's text (a blank at least: words have one in the vocabulary), and between it and the
+  /// blank before its label.
+  package var frame: (before: String, between: String) {
+    switch form {
+    case .lines: ("\(input): ", "\n\(output):")
+    case .colon: (" ", ":")
+    case .plain: (" ", "")
+    }
+  }
 
   private static let verbs = ["Find", "Say", "Give", "Name", "State", "Tell"]
   private static let determiners = ["the", "each", "every"]

@@ -1,0 +1,71 @@
+import ArgumentParser
+import Foundation
+import ICLEngine
+
+/// `grow`: train the small model that ships, from a seed.
+struct GrowCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "grow", abstract: "Train the small model that ships, from nothing but a seed.",
+    discussion: """
+      Writes text with the built-in generator, trains on it, and leaves in the output folder: the model (GGUF), its \
+      card with every measured figure, its training curve and log. Interrupted (Ctrl-C), it keeps a checkpoint; the \
+      same command goes on from there.
+      """)
+
+  @Option(help: "Seed of the text and of the initial weights.") var seed: UInt64 = 1
+  @Option(help: "Folder to write to; made when it is absent.") var output: String
+  @Option(help: "Minutes after which the last phase begins, whatever was reached.") var minutes: Double?
+  @Flag(help: "A tiny model and a few steps, to see that everything is in place.") var small = false
+  @Flag(help: "Arithmetic of OpenBLAS: the last bits then depend on the machine.") var blas = false
+  @Option(help: "Type of the matrices: Q8_0, Q4_0, F16 or F32.") var type = "Q8_0"
+  @Option(help: "Name of the model's file, without extension.") var name = "tour"
+
+  func validate() throws {
+    guard BlockQuantizer.supported.contains(where: { $0.name == type }) else {
+      throw ValidationError(
+        "--type \(type) is not written; choose one of "
+          + BlockQuantizer.supported.map(\.name).joined(separator: ", "))
+    }
+    if let minutes, !(minutes > 0) { throw ValidationError("--minutes must be above 0, not \(minutes)") }
+  }
+
+  func run() throws {
+    guard let type = BlockQuantizer.supported.first(where: { $0.name == type }) else { return }
+    do {
+      try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
+    } catch {
+      throw EngineError(.unreadableFile, "the output folder cannot be made", at: output, underlying: error)
+    }
+    signal(SIGINT) { _ in Interruption.request() }
+
+    let vocabulary = try TrainingText.vocabulary()
+    let size = vocabulary.pieces.count
+    var settings = Grower.Settings(
+      seed: seed, configuration: small ? .tiny(vocabularySize: size) : .tour(vocabularySize: size),
+      curriculum: small ? .trial : .standard, folder: output)
+    if let minutes { settings.limit = minutes * 60 }
+    let trainer = try FullGrowthTrainer(
+      configuration: settings.configuration, seed: seed, arithmetic: blas ? .openBLAS : .reproducible)
+    let grower = try Grower(settings, vocabulary: vocabulary, trainer: trainer)
+    if try grower.resume() { print("Going on from step \(grower.progress.step).") }
+
+    try grower.run { row in
+      let accuracies = GrowthEvaluation.brief.compactMap { item in
+        row.accuracies[item.name].map { "\(item.name): \(Int(($0 * 100).rounded())) %" }
+      }
+      let columns = ["step \(row.step)", row.phase, "\(Int(row.seconds)) s", "loss \(Self.rounded(row.loss))"]
+      print((columns + accuracies).joined(separator: "  "))
+      // Whoever follows a log file sees each line when it is written.
+      fflush(nil)
+    }
+    print("Measuring …")
+    let grown = try GrownModel(
+      finishing: grower, name: name, as: type, questions: small ? 20 : 200, repetitions: small ? 2 : 5)
+    for figure in grown.evaluation.figures {
+      print("\(figure.name): \(Self.rounded(figure.mean * 100)) % ± \(Self.rounded(figure.deviation * 100))")
+    }
+    print("Wrote \(grown.modelPath), MODEL_CARD.md, training-curve.svg and training-log.csv in \(output).")
+  }
+
+  private static func rounded(_ value: Double) -> String { "\((value * 1000).rounded() / 1000)" }
+}

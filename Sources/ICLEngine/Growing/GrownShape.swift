@@ -1,0 +1,15 @@
+extension ModelConfiguration {
+  /// The shape of the model that ships: about a million parameters.
+  package static func tour(vocabularySize: Int) -> ModelConfiguration {
+    ModelConfiguration(
+      name: "tour", layerCount: 4, hiddenSize: 128, headCount: 4, feedForwardSize: 384,
+      vocabularySize: vocabularySize, contextLength: 512)
+  }
+
+  /// A shape for tests: seconds to train, learns little.
+  package static func tiny(vocabularySize: Int) -> ModelConfiguration {
+    ModelConfiguration(
+      name: "tiny", layerCount: 2, hiddenSize: 32, headCount: 2, feedForwardSize: 64,
+      vocabularySize: vocabularySize, contextLength: 256)
+  }
+}
