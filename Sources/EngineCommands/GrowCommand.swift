@@ -60,7 +60,8 @@ struct GrowCommand: ParsableCommand {
     }
     print("Measuring …")
     let grown = try GrownModel(
-      finishing: grower, name: name, as: type, questions: small ? 20 : 200, repetitions: small ? 2 : 5)
+      finishing: grower, name: name, as: type, questions: small ? 20 : 200, repetitions: small ? 2 : 5, compares: !small
+    )
     for figure in grown.evaluation.figures {
       print("\(figure.name): \(Self.rounded(figure.mean * 100)) % ± \(Self.rounded(figure.deviation * 100))")
     }

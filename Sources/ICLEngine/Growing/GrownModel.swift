@@ -5,16 +5,19 @@ package struct GrownModel: Sendable {
   package let modelPath: String
   package let evaluation: GrowthEvaluation
   package let byTask: GrowthEvaluation
+  /// The four conditions on every task that ships, with arbitrary labels; none when they were not asked for.
+  package let comparisons: [Comparison]
 
   /// Quantizes and writes the model, reads the file back as any other, and measures that.
   /// - Parameters:
   ///   - name: file name without extension
   ///   - type: type of the matrices; norms stay F32
   ///   - questions: per repetition of each figure
+  ///   - compares: whether demonstrations are also compared with tuning on them, task by task
   ///   - extra: metadata that says where the model is from
   package init(
     finishing grower: Grower, name: String, as type: TensorType, questions: Int = 200, repetitions: Int = 5,
-    extra: [(key: String, value: GGUFValue)] = []
+    compares: Bool = true, extra: [(key: String, value: GGUFValue)] = []
   ) throws(EngineError) {
     let settings = grower.settings
     modelPath = "\(settings.folder)/\(name).gguf"
@@ -38,11 +41,18 @@ package struct GrownModel: Sendable {
       ).figures
     }
     byTask = GrowthEvaluation(figures: figures)
+    var comparisons: [Comparison] = []
+    for task in compares ? ClassificationTask.shipped : [] {
+      let spec = ComparisonSpec(demonstrations: 8, queries: 24, repetitions: 8, baselines: [], seed: settings.seed)
+      comparisons.append(try ComparisonRun(model: model, task: task, spec: spec).result())
+    }
+    self.comparisons = comparisons
 
     let provenance = model.provenance
     let card = ModelCard(
       fileName: "\(name).gguf", sha256: provenance.sha256 ?? "", byteCount: try Self.size(of: modelPath),
-      provenance: provenance, settings: settings, progress: grower.progress, evaluation: evaluation, byTask: byTask)
+      provenance: provenance, settings: settings, progress: grower.progress, evaluation: evaluation, byTask: byTask,
+      comparisons: comparisons)
     try Self.write(card.markdown, to: settings.folder + "/MODEL_CARD.md")
     try Self.write(grower.progress.log.svg, to: settings.folder + "/training-curve.svg")
     try Self.write(grower.progress.log.csv, to: settings.folder + "/training-log.csv")

@@ -9,10 +9,12 @@ package struct ModelCard: Sendable {
   package var evaluation: GrowthEvaluation
   /// By task: two classes, arbitrary labels, 8 demonstrations.
   package var byTask: GrowthEvaluation
+  /// The four conditions on tasks that ship.
+  package var comparisons: [Comparison]
 
   package init(
     fileName: String, sha256: String, byteCount: Int, provenance: ModelProvenance, settings: Grower.Settings,
-    progress: Grower.Progress, evaluation: GrowthEvaluation, byTask: GrowthEvaluation
+    progress: Grower.Progress, evaluation: GrowthEvaluation, byTask: GrowthEvaluation, comparisons: [Comparison]
   ) {
     self.fileName = fileName
     self.sha256 = sha256
@@ -22,6 +24,7 @@ package struct ModelCard: Sendable {
     self.progress = progress
     self.evaluation = evaluation
     self.byTask = byTask
+    self.comparisons = comparisons
   }
 
   package var markdown: String {
@@ -115,6 +118,7 @@ package struct ModelCard: Sendable {
 
       """
     for figure in byTask.figures { text += row(figure) }
+    text += comparisonSection
     text += """
 
       ## What it cannot do
@@ -146,6 +150,37 @@ package struct ModelCard: Sendable {
       `--minutes` may end a phase earlier; this run's phases ended as listed above.)
 
       """
+    return text
+  }
+
+  /// What demonstrations and tuning on them do to this model; empty when it was not measured.
+  private var comparisonSection: String {
+    guard let spec = comparisons.first?.spec else { return "" }
+    var text = """
+
+      ## Demonstrations against tuning on them
+
+      All classes of the task, arbitrary labels, \(spec.demonstrations) demonstrations, \(spec.queries) queries, mean ± \
+      standard deviation over \(spec.repetitions) repetitions; tuning by LoRA of rank \(spec.tuning.rank), \
+      \(spec.tuning.steps) steps. Cosines are of the query's last token after the last block. One seed, without \
+      baselines: `icl-kernel compare` shows these beside each figure.
+
+      | task | accuracy: anchor | ICL | IT | IT+ICL | cosine: anchor–ICL | anchor–IT | ICL–IT |
+      |---|---|---|---|---|---|---|---|
+
+      """
+    for comparison in comparisons {
+      let accuracies = [Condition.anchor, .icl, .it, .both].map { condition in
+        let summary = comparison.accuracy(condition)
+        return GrowthLog.fixed(summary.mean, 2) + " ± " + GrowthLog.fixed(summary.standardDeviation, 2)
+      }
+      let cosines = [(Condition.anchor, Condition.icl), (.anchor, .it), (.icl, .it)].map { first, second in
+        comparison.similarity(first, second).map {
+          GrowthLog.fixed($0.mean, 2) + " ± " + GrowthLog.fixed($0.standardDeviation, 2)
+        } ?? "–"
+      }
+      text += "| \(comparison.task) | " + (accuracies + cosines).joined(separator: " | ") + " |\n"
+    }
     return text
   }
 

@@ -108,7 +108,8 @@ import Testing
     let settings = try Self.settings(folder)
     let grower = try Grower(settings, vocabulary: Self.vocabulary.get(), trainer: Self.trainer(settings))
     try grower.run { _ in }
-    let grown = try GrownModel(finishing: grower, name: "tiny", as: .q8_0, questions: 4, repetitions: 2)
+    let grown = try GrownModel(
+      finishing: grower, name: "tiny", as: .q8_0, questions: 4, repetitions: 2, compares: false)
 
     let model = try LlamaModel(contentsOf: grown.modelPath)
     #expect(model.configuration == settings.configuration)
