@@ -21,7 +21,7 @@ static variant (*get_value)(void *);
 static char *(*as_json)(variant);
 static void (*dispose)(void *);
 
-bool chs_sourcekit_open(const char *library) {
+static bool load(const char *library) {
   void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
   if (!handle) return false;
   void (*initialize)(void) = (void (*)(void))dlsym(handle, "sourcekitd_initialize");
@@ -38,6 +38,17 @@ bool chs_sourcekit_open(const char *library) {
     return false;
   initialize();
   return true;
+}
+
+// One library for the process: a second session must not use it while the first still sets it up.
+bool chs_sourcekit_open(const char *library) {
+  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+  static bool is_open;
+  pthread_mutex_lock(&lock);
+  if (!is_open) is_open = load(library);
+  bool result = is_open;
+  pthread_mutex_unlock(&lock);
+  return result;
 }
 
 char *chs_sourcekit_request(const char *yaml, char **error) {
