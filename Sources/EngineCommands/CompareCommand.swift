@@ -15,7 +15,13 @@ struct CompareCommand: ParsableCommand {
         {"model": "m.gguf", "task": "sentiment", "comparison": {"demonstrations": 8, "seed": 1}}
       or, for a task of your own:
         {"task": {"file": "reviews.csv", "template": "Review: {text}\\nMood: {label}\\n"}}
-      Paths in it are relative to its folder. Options given beside it win.
+      Paths in it are relative to its folder. Options given beside it win. A sweep is one more key:
+        {"sweep": {"factor": "demonstrations", "values": [1, 2, 4, 8]}}
+      with a factor among \(SweepFactor.names.joined(separator: ", ")).
+
+      With --keep, each finished repetition stays in a folder, and the same command goes on where it was stopped. \
+      With --shard 2/4 as well, only every fourth repetition is run: run all four shards, anywhere, in any order; \
+      copy what they kept into one folder if they had several, or name all of them to `icl-kernel merge`.
       """)
 
   @Option(help: "A GGUF file. Default: the model that ships.") var model: String?
@@ -32,9 +38,9 @@ struct CompareCommand: ParsableCommand {
   @Option(help: "Optimizer steps of the tuned conditions. Default: 60.") var steps: Int?
   @Option(help: "What decides everything that chance decides. Default: 0.") var seed: UInt64?
   @Option(help: "A JSON file with all of this.") var spec: String?
-  @Flag(help: "Print the result as JSON instead of tables.") var json = false
-  @Option(help: "Write the plot by layer to this file.") var svg: String?
-  @Option(help: "Write the whole report, one self-contained page, to this file.") var html: String?
+  @OptionGroup var output: ResultOutput
+  @Option(help: "Keep each finished repetition in this folder, and go on from what is there.") var keep: String?
+  @Option(help: "Run one part of the experiment only, such as 2/4. Needs --keep.") var shard: String?
 
   func run() throws {
     let file = try spec.map { try ExperimentFile(contentsOf: $0) } ?? ExperimentFile()
@@ -50,10 +56,21 @@ struct CompareCommand: ParsableCommand {
       try task.map { try Self.task($0, template: template, labelColumn: labelColumn) } ?? file.classificationTask()
     let path = model ?? file.modelPath
     let engine = try path.map { try Engine(model: $0) } ?? Engine()
-    let result = try engine.compare(task, comparison)
-    if let svg { try Self.write(result.plot(.layers).source, to: svg) }
-    if let html { try Self.write(result.page, to: html) }
-    print(json ? try result.json() : result.plainText)
+    let experiment = ExperimentRun(model: engine.model, task: task, base: comparison, over: try file.sweep())
+    if let shard {
+      guard let keep else {
+        throw EngineError(
+          .invalidArgument, "a shard's repetitions must be kept somewhere", expected: "--keep FOLDER", found: "none")
+      }
+      let done = try experiment.shard(Shard(shard), in: keep)
+      print(
+        "shard \(shard): \(done.ofShard) of \(done.shardTotal) repetitions; \(keep) keeps \(done.ofAll) of \(done.total)"
+      )
+    } else if experiment.factor != nil {
+      try output.write(experiment.sweep(in: keep))
+    } else {
+      try output.write(experiment.comparison(in: keep))
+    }
   }
 
   private static func words(_ text: String) -> LabelWords {
@@ -76,15 +93,5 @@ struct CompareCommand: ParsableCommand {
     }
     return try ClassificationTask(
       contentsOf: name, template: template.replacing("\\n", with: "\n"), labelColumn: labelColumn ?? "label")
-  }
-
-  private static func write(_ text: String, to path: String) throws(EngineError) {
-    do {
-      try Data(text.utf8).write(to: URL(filePath: path))
-    } catch {
-      throw EngineError(
-        .unreadableFile, "the file cannot be written", at: path, nextStep: "check the folder and its permissions",
-        underlying: error)
-    }
   }
 }

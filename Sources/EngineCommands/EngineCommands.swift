@@ -3,7 +3,8 @@ public import ArgumentParser
 /// The commands that use the engine without a notebook, in the order in which help lists them.
 public enum EngineCommands {
   public static let all: [any ParsableCommand.Type] = [
-    TokenizeCommand.self, StatesCommand.self, GenerateCommand.self, CompareCommand.self, TuneCommand.self,
+    TokenizeCommand.self, StatesCommand.self, GenerateCommand.self, CompareCommand.self, MergeCommand.self,
+    TuneCommand.self,
     GrowCommand.self,
   ]
 }

@@ -6,6 +6,7 @@ struct ExperimentFile {
   private var model: String?
   private var task: TaskPart = .name("sentiment")
   private var comparisonJSON: String?
+  private var sweepJSON: String?
   /// The folder that paths are relative to.
   private var folder: URL?
 
@@ -44,7 +45,7 @@ struct ExperimentFile {
     guard let object = try? JSONSerialization.jsonObject(with: data) as? [String: Any] else {
       throw malformed("the specification is not a JSON object", expected: "{…}", found: "something else")
     }
-    let keys = ["model", "task", "comparison"]
+    let keys = ["model", "task", "comparison", "sweep"]
     if let unknown = object.keys.sorted().first(where: { !keys.contains($0) }) {
       throw malformed("the specification has an unknown key", expected: keys.joined(separator: ", "), found: unknown)
     }
@@ -74,10 +75,21 @@ struct ExperimentFile {
       }
       comparisonJSON = String(decoding: data, as: UTF8.self)
     }
+    if let part = object["sweep"] {
+      guard part is [String: Any], let data = try? JSONSerialization.data(withJSONObject: part) else {
+        throw malformed(
+          "the sweep is an object", expected: #"{"factor": "demonstrations", "values": [1, 2, 4]}"#, found: "\(part)")
+      }
+      sweepJSON = String(decoding: data, as: UTF8.self)
+    }
   }
 
   func comparison() throws(EngineError) -> ComparisonSpec {
     try comparisonJSON.map { json throws(EngineError) in try ComparisonSpec(json: json) } ?? ComparisonSpec()
+  }
+
+  func sweep() throws(EngineError) -> SweepFactor? {
+    try sweepJSON.map { json throws(EngineError) in try SweepFactor(json: json) }
   }
 
   var modelPath: String? { model.map(resolved) }

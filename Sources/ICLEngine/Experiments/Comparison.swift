@@ -87,25 +87,12 @@ public struct Comparison: Sendable, Equatable, Codable {
   }
 
   /// Everything as JSON; numbers that are not defined are the string `"NaN"`.
-  public func json() throws(EngineError) -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
-    do {
-      return String(decoding: try encoder.encode(self), as: UTF8.self)
-    } catch {
-      throw EngineError(.unsupported, "the result cannot be written as JSON", underlying: error)
-    }
-  }
+  public func json() throws(EngineError) -> String { try ExperimentJSON.text(of: self, pretty: true) }
 
   /// Reads what ``json()`` wrote.
   public init(json: String) throws(EngineError) {
-    let decoder = JSONDecoder()
-    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-      positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
     do {
-      self = try decoder.decode(Self.self, from: Data(json.utf8))
+      self = try ExperimentJSON.value(Self.self, from: Data(json.utf8))
     } catch {
       throw EngineError(
         .malformedFile, "this is not a comparison's JSON",

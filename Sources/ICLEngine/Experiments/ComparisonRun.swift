@@ -16,60 +16,57 @@ package struct ComparisonRun: Sendable {
   }
 
   /// Steps that progress counts: those of tuning, and some for the passes over the queries.
-  package var stepCount: Int {
-    let untrained = spec.baselines.contains(.untrainedWeights) ? min(Self.untrainedRepetitions, spec.repetitions) : 0
-    return (spec.repetitions + untrained) * (spec.tuning.steps + Self.passSteps)
+  package func stepCount(ofRepetition index: Int) -> Int {
+    let untrained = spec.baselines.contains(.untrainedWeights) && index < Self.untrainedRepetitions
+    return (untrained ? 2 : 1) * (spec.tuning.steps + Self.passSteps)
   }
   private static let passSteps = 8
 
-  /// - Parameters:
-  ///   - progress: where to count; `nil` for a line of its own
-  ///   - prefix: what stands before the note on what is being done
-  /// - Throws: `invalidArgument`, `contextOverflow`; `interrupted` when the stop came before one repetition was whole.
-  ///   Otherwise an interruption gives the result of the repetitions that were finished, which says so.
-  package func result(progress given: ProgressLine? = nil, prefix: String = "") throws(EngineError) -> Comparison {
+  /// What every repetition shares: drawn and checked once.
+  package struct Prepared: Sendable {
+    let queries: [Draw.Example]
+    let draws: [Draw]
+    let twin: (any ExperimentModel)?
+    package let frame: ComparisonFrame
+  }
+
+  /// - Parameter twin: the untrained model of the same shape; `nil` when it was not asked for or would not fit
+  /// - Throws: `invalidArgument` for a specification that does not fit the task
+  package func prepared(twin: (any ExperimentModel)?) throws(EngineError) -> Prepared {
     try spec.validate(for: task)
     let queries = try Draw.queries(of: task, spec)
     let draws = try (0..<spec.repetitions).map { repetition throws(EngineError) in
       try Draw(of: task, spec, queries: queries, repetition: repetition)
     }
-    var notes: [String] = []
-    var twin: (any ExperimentModel)?
-    if spec.baselines.contains(.untrainedWeights) {
-      twin = try model.untrainedTwin(seed: spec.seed)
-      if twin == nil {
-        notes.append("The untrained model of the same shape was left out: it would need too much memory.")
-      }
-    }
-    let progress = given ?? ProgressLine("comparing \(task.name)", total: stepCount, unit: "steps")
-    func finish(_ line: String) { if given == nil { progress.finish(line) } }
-    var repetitions: [Repetition] = []
-    var projection: StateProjection?
-    var layerCKA: [[Double]] = []
-    var isPartial = false
+    let isTwinMissing = twin == nil && spec.baselines.contains(.untrainedWeights)
+    let notes =
+      isTwinMissing
+      ? ["The untrained model of the same shape was left out: it would need too much memory."] : []
+    return Prepared(
+      queries: queries, draws: draws, twin: twin,
+      frame: ComparisonFrame(model: model, task: task, spec: spec, notes: notes))
+  }
+
+  /// One repetition, which depends on nothing that another one did.
+  /// - Throws: `contextOverflow`, `interrupted`
+  package func repetition(
+    _ index: Int, of prepared: Prepared, progress: ProgressLine
+  ) throws(EngineError) -> KeptRepetition {
     let prompts = PromptDigest()
-    do throws(EngineError) {
-      for (index, draw) in draws.enumerated() {
-        progress.note("\(prefix)repetition \(index + 1) of \(spec.repetitions)")
-        let (repetition, passes) = try run(
-          draw, index: index, queries: queries, untrained: index < Self.untrainedRepetitions ? twin : nil,
-          progress: progress, prompts: prompts)
-        if index == 0 {
-          projection = StateProjection(passes.mapValues { $0.states[model.configuration.layerCount] })
-          layerCKA = Self.layerCKA(passes[.icl], passes[.it])
-        }
-        repetitions.append(repetition)
-      }
-    } catch {
-      finish("comparing \(task.name): stopped after \(repetitions.count) of \(spec.repetitions) repetitions")
-      guard error.code == .interrupted, !repetitions.isEmpty else { throw error }
-      isPartial = true
-    }
-    finish("compared \(task.name): \(repetitions.count) repetitions of \(queries.count) queries")
-    return Comparison(
-      task: task.name, labels: task.labels, spec: spec, layerCount: model.configuration.layerCount,
-      repetitions: repetitions, projection: projection, layerCKA: layerCKA, isPartial: isPartial, notes: notes,
-      provenance: ExperimentProvenance(model: model, prompts: prompts.hexadecimal, values: repetitions))
+    let (repetition, passes) = try run(
+      prepared.draws[index], index: index, queries: prepared.queries,
+      untrained: index < Self.untrainedRepetitions ? prepared.twin : nil, progress: progress, prompts: prompts)
+    return KeptRepetition(
+      index: index, repetition: repetition, promptsSHA256: prompts.hexadecimal,
+      projection: index == 0
+        ? StateProjection(passes.mapValues { $0.states[model.configuration.layerCount] }) : nil,
+      layerCKA: index == 0 ? Self.layerCKA(passes[.icl], passes[.it]) : [])
+  }
+
+  /// - Throws: `invalidArgument`, `contextOverflow`; `interrupted` when the stop came before one repetition was whole.
+  ///   Otherwise an interruption gives the result of the repetitions that were finished, which says so.
+  package func result(in folder: String? = nil) throws(EngineError) -> Comparison {
+    try ExperimentRun(model: model, task: task, base: spec).comparison(in: folder)
   }
 
   /// The states of all queries under one condition.

@@ -135,6 +135,16 @@ public enum LabelWords: Sendable, Equatable, Codable {
     }
   }
 
+  /// As specifications and axes name it.
+  public var name: String {
+    switch self {
+    case .meaningful: "meaningful"
+    case .arbitrary: "arbitrary"
+    case .swapped: "swapped"
+    case .custom(let words): words.joined(separator: ", ")
+    }
+  }
+
   /// One word per class.
   package func words(of task: ClassificationTask, using generator: inout SeededGenerator) throws(EngineError)
     -> [String]

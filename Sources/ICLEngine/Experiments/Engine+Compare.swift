@@ -12,21 +12,24 @@ extension Engine {
   ///   - wrongLabels: share of the demonstrations with a wrong label, 0…1
   ///   - labelWords: the words that stand for the labels
   ///   - seed: decides everything that chance decides
+  ///   - folder: keeps each finished repetition there, so that the same call goes on where it was stopped
   /// - Throws: `invalidArgument`, `contextOverflow`, and `interrupted` when no repetition was finished
   public func compare(
     _ task: ClassificationTask, demonstrations: Int = 8, queries: Int = 50, repetitions: Int = 8,
     wrongLabels: Double = 0, labelWords: LabelWords = .arbitrary, tuning: TuningSettings = TuningSettings(),
-    seed: UInt64 = 0
+    seed: UInt64 = 0, keepingIn folder: String? = nil
   ) throws(EngineError) -> Comparison {
     try compare(
       task,
       ComparisonSpec(
         demonstrations: demonstrations, queries: queries, repetitions: repetitions, wrongLabelShare: wrongLabels,
-        labelWords: labelWords, tuning: tuning, seed: seed))
+        labelWords: labelWords, tuning: tuning, seed: seed), keepingIn: folder)
   }
 
   /// The same with every choice spelled out.
-  public func compare(_ task: ClassificationTask, _ spec: ComparisonSpec) throws(EngineError) -> Comparison {
-    try ComparisonRun(model: model, task: task, spec: spec).result()
+  public func compare(
+    _ task: ClassificationTask, _ spec: ComparisonSpec, keepingIn folder: String? = nil
+  ) throws(EngineError) -> Comparison {
+    try ComparisonRun(model: model, task: task, spec: spec).result(in: folder)
   }
 }

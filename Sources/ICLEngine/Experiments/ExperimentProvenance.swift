@@ -5,7 +5,7 @@ public struct ExperimentProvenance: Sendable, Equatable, Codable {
   public var model: ModelProvenance
   /// Vocabulary size and the special tokens, in words.
   public var tokenizer: String
-  /// SHA-256 of all prompts' token ids, in the order in which they were run.
+  /// SHA-256 over each repetition's own SHA-256 of its prompts' token ids.
   public var promptsSHA256: String
   /// SHA-256 of the bits of every measured value: equal exactly when all numbers are.
   public var fingerprint: String
@@ -22,21 +22,25 @@ public struct ExperimentProvenance: Sendable, Equatable, Codable {
     self.engineVersion = engineVersion
   }
 
-  package init(model: any ExperimentModel, prompts: String, values: [Repetition]) {
-    self.model = model.provenance
-    let tokenizer = model.tokenizer
-    self.tokenizer =
-      "\(tokenizer.vocabularySize) tokens, begin \(tokenizer.beginToken.map(String.init) ?? "none"), "
-      + "end \(tokenizer.endToken.map(String.init) ?? "none")"
-    promptsSHA256 = prompts
+  /// The fingerprint is taken of `values`.
+  package init(
+    model: ModelProvenance, tokenizer: String, promptsSHA256: String, values: [Repetition], engineVersion: String
+  ) {
     var bytes: [UInt8] = []
     for value in values.flatMap(\.allValues) {
       // All NaNs are one: their payload says nothing.
       let bits = value.isNaN ? Double.nan.bitPattern : value.bitPattern
       withUnsafeBytes(of: bits.littleEndian) { bytes.append(contentsOf: $0) }
     }
-    fingerprint = SHA256Digest.hexadecimal(bytes)
-    engineVersion = EngineVersion.current
+    self.init(
+      model: model, tokenizer: tokenizer, promptsSHA256: promptsSHA256,
+      fingerprint: SHA256Digest.hexadecimal(bytes), engineVersion: engineVersion)
+  }
+
+  /// Vocabulary size and the special tokens, in words.
+  package static func description(of tokenizer: any Tokenizer) -> String {
+    "\(tokenizer.vocabularySize) tokens, begin \(tokenizer.beginToken.map(String.init) ?? "none"), "
+      + "end \(tokenizer.endToken.map(String.init) ?? "none")"
   }
 }
 

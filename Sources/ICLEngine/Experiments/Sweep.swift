@@ -1,3 +1,4 @@
+import Foundation
 import NotebookDisplay
 
 /// What a sweep varies, and the values it takes.
@@ -32,6 +33,21 @@ public struct SweepFactor: Sendable {
   public static func rank(_ values: [Int] = [1, 2, 4, 8, 16]) -> SweepFactor {
     SweepFactor("rank of the update", values, label: String.init) { $0.tuning.rank = $1 }
   }
+
+  /// The rate of the optimizer of the tuned conditions.
+  public static func learningRate(_ values: [Float] = [5e-4, 1e-3, 2e-3, 5e-3, 1e-2]) -> SweepFactor {
+    SweepFactor("learning rate", values, label: { "\($0)" }) { $0.tuning.learningRate = $1 }
+  }
+
+  /// The words that stand for the labels.
+  public static func labelWords(_ values: [LabelWords] = [.meaningful, .arbitrary, .swapped]) -> SweepFactor {
+    SweepFactor("label words", values, label: \.name) { $0.labelWords = $1 }
+  }
+
+  /// The wording of the instruction, by its index in the task; `nil` for none.
+  public static func instruction(_ values: [Int?]) -> SweepFactor {
+    SweepFactor("instruction", values, label: { $0.map { "\($0)" } ?? "none" }) { $0.instruction = $1 }
+  }
 }
 
 /// The same comparison at several values of one factor.
@@ -55,46 +71,24 @@ public struct Sweep: Sendable, Codable {
 
   /// Runs all values. Queries are the same at each.
   package static func run(
-    model: any ExperimentModel, task: ClassificationTask, over factor: SweepFactor, base: ComparisonSpec
+    model: any ExperimentModel, task: ClassificationTask, over factor: SweepFactor, base: ComparisonSpec,
+    in folder: String? = nil
   ) throws(EngineError) -> Sweep {
-    let runs = factor.values.map { value in
-      var spec = base
-      value.change(&spec)
-      return ComparisonRun(model: model, task: task, spec: spec)
-    }
-    for run in runs { try run.spec.validate(for: task) }
-    let progress = ProgressLine(
-      "sweeping \(factor.name)", total: runs.reduce(0) { $0 + $1.stepCount }, unit: "steps")
-    var done: [Comparison] = []
-    var isPartial = false
-    do throws(EngineError) {
-      for (run, value) in zip(runs, factor.values) {
-        let comparison = try run.result(progress: progress, prefix: "\(factor.name) \(value.label), ")
-        // A value with fewer repetitions than the others would have a narrower base: it is left out.
-        if comparison.isPartial {
-          isPartial = true
-          break
-        }
-        done.append(comparison)
-      }
+    try ExperimentRun(model: model, task: task, base: base, over: factor).sweep(in: folder)
+  }
+
+  /// Everything as JSON; numbers that are not defined are the string `"NaN"`.
+  public func json() throws(EngineError) -> String { try ExperimentJSON.text(of: self, pretty: true) }
+
+  /// Reads what ``json()`` wrote.
+  public init(json: String) throws(EngineError) {
+    do {
+      self = try ExperimentJSON.value(Self.self, from: Data(json.utf8))
     } catch {
-      guard error.code == .interrupted, !done.isEmpty else {
-        progress.finish("sweeping \(factor.name): stopped")
-        throw error
-      }
-      isPartial = true
+      throw EngineError(
+        .malformedFile, "this is not a sweep's JSON",
+        expected: "what `json()` or `icl-kernel compare --json` wrote", underlying: error)
     }
-    if done.isEmpty {
-      progress.finish("sweeping \(factor.name): stopped")
-      throw EngineError(.interrupted, "interrupted before the first value of the sweep was finished")
-    }
-    progress.finish(
-      isPartial
-        ? "sweeping \(factor.name): stopped after \(done.count) of \(runs.count) values"
-        : "swept \(factor.name): \(done.count) values")
-    return Sweep(
-      task: task.name, factor: factor.name, values: factor.values.prefix(done.count).map(\.label), comparisons: done,
-      isPartial: isPartial)
   }
 }
 
@@ -105,22 +99,23 @@ extension Engine {
   ///
   /// Parameters are those of ``compare(_:demonstrations:queries:repetitions:wrongLabels:labelWords:tuning:seed:)``.
   /// An interruption keeps the values that are finished.
+  /// - Parameter folder: keeps each finished repetition there, so that the same call goes on where it was stopped
   public func sweep(
     _ task: ClassificationTask, over factor: SweepFactor, demonstrations: Int = 8, queries: Int = 50,
     repetitions: Int = 8, wrongLabels: Double = 0, labelWords: LabelWords = .arbitrary,
-    tuning: TuningSettings = TuningSettings(), seed: UInt64 = 0
+    tuning: TuningSettings = TuningSettings(), seed: UInt64 = 0, keepingIn folder: String? = nil
   ) throws(EngineError) -> Sweep {
     try sweep(
       task, over: factor,
       ComparisonSpec(
         demonstrations: demonstrations, queries: queries, repetitions: repetitions, wrongLabelShare: wrongLabels,
-        labelWords: labelWords, tuning: tuning, seed: seed))
+        labelWords: labelWords, tuning: tuning, seed: seed), keepingIn: folder)
   }
 
   /// The same with every choice spelled out.
   public func sweep(
-    _ task: ClassificationTask, over factor: SweepFactor, _ spec: ComparisonSpec
+    _ task: ClassificationTask, over factor: SweepFactor, _ spec: ComparisonSpec, keepingIn folder: String? = nil
   ) throws(EngineError) -> Sweep {
-    try Sweep.run(model: model, task: task, over: factor, base: spec)
+    try Sweep.run(model: model, task: task, over: factor, base: spec, in: folder)
   }
 }

@@ -31,25 +31,17 @@ extension Comparison: RichDisplayable {
 
   /// A whole page that needs nothing beside it: tables, every picture, all choices.
   public var page: String {
-    """
-    <!doctype html>
-    <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-    <title>\(heading.markupEscaped)</title>
-    <style>
-    :root { color-scheme: light dark }
-    body { font: 15px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem }
-    th, td { border-bottom: 1px solid #8886 } pre { white-space: pre-wrap; overflow-wrap: anywhere }
-    </style></head><body>
-    <h1>ICL and instruction tuning compared</h1>
-    \(html)
-    \(plot(.heatmap).source)
-    \(plot(.projection).source)
-    \(plot(.cka).source)
-    <h2>By layer</h2>
-    \(layerTable.html)
-    <h2>The same numbers again</h2>
-    <pre>\(reproduce.markupEscaped)</pre>
-    </body></html>
-    """
+    ReportPage.html(
+      title: "ICL and instruction tuning compared", lead: nil,
+      body: """
+        \(html)
+        \(plot(.heatmap).source)
+        \(plot(.projection).source)
+        \(plot(.cka).source)
+        <h2>By layer</h2>
+        \(layerTable.html)
+        <h2>The same numbers again</h2>
+        <pre>\(reproduce.markupEscaped)</pre>
+        """)
   }
 }

@@ -65,13 +65,22 @@ extension Sweep: RichDisplayable {
     (isPartial ? ["Interrupted: the values that were finished."] : []) + comparisons.prefix(1).map(\.origin)
   }
 
+  public var plainText: String { ([table.plainText] + remarks).joined(separator: "\n\n") }
+
+  /// A whole page that needs nothing beside it.
+  public var page: String {
+    ReportPage.html(
+      title: "ICL and instruction tuning by \(factor)", lead: "\(task), values \(values.joined(separator: ", "))",
+      body: mimeBundle[.html] ?? "")
+  }
+
   public var mimeBundle: MIMEBundle {
     let notes = remarks.map { "<p style=\"font-size:smaller;opacity:0.8\">\($0.markupEscaped)</p>\n" }.joined()
     return MIMEBundle(data: [
       "text/html": "<div>\n" + plot(.similarity).source + "\n" + plot(.accuracy).source + "\n" + table.html + "\n"
         + notes + "</div>",
       "text/markdown": ([table.markdown] + remarks.map(\.markdownEscaped)).joined(separator: "\n\n"),
-      "text/plain": ([table.plainText] + remarks).joined(separator: "\n\n"),
+      "text/plain": plainText,
     ])
   }
 }
