@@ -59,10 +59,14 @@ bool chs_in_c_library(uint64_t pc) { return contains(c_library, pc) || contains(
 void chs_register_cell(const void *address) {
   range r = executable_range(address);
   if (!r.high) return;
+  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+  pthread_mutex_lock(&lock);
   int i = atomic_load(&cell_count);
-  if (i >= CELL_LIMIT) return;
-  cells[i] = r;
-  atomic_store(&cell_count, i + 1);
+  if (i < CELL_LIMIT) {
+    cells[i] = r;
+    atomic_store(&cell_count, i + 1);
+  }
+  pthread_mutex_unlock(&lock);
 }
 
 bool chs_in_cell_code(uint64_t pc) {

@@ -18,6 +18,8 @@ struct chs_thread {
   _Atomic bool alive;
   _Atomic bool parked;
   _Atomic bool in_handler;
+  /// More than 0 while the thread holds something of the host that others wait for.
+  _Atomic int critical;
   char *stack_low;
   size_t stack_bytes;
   void *signal_stack;
@@ -38,6 +40,10 @@ bool chs_plant_breakpoint(uint64_t address);
 bool chs_lift_breakpoint(uint64_t address);
 /// A job thread won't come back: another may take its place.
 void chs_worker_parked(enum chs_role role);
+/// Takes what the Swift runtime writes to standard error into the thread's report; false when someone else wrote it.
+bool chs_keep_message(const void *caller, const void *bytes, size_t count);
+/// Writes to descriptor 1 or 2 of the calling thread's run, where that has streams of its own.
+bool chs_write_own(int fd, const void *bytes, size_t count);
 /// Gives back the standard streams' locks that the calling thread holds.
 void chs_release_streams(void);
 _Noreturn void chs_report_and_stop(chs_thread *t);

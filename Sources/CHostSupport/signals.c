@@ -178,7 +178,8 @@ static void on_interrupt(int signal, siginfo_t *info, void *context) {
   chs_thread *t = chs_self;
   if (!t) return;
   int wanted = atomic_load(&t->interrupt);
-  if (!wanted) return;
+  // The host asks again a moment later.
+  if (!wanted || atomic_load(&t->critical)) return;
   int saved_errno = errno;
   ucontext_t *uc = context;
   uint64_t pc = program_counter(uc);

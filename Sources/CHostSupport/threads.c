@@ -112,6 +112,7 @@ chs_thread *chs_start(enum chs_role role, uint64_t run, size_t stack_bytes, void
   t->report.message_length = 0;
   atomic_store(&t->mark, 0);
   atomic_store(&t->interrupt, 0);
+  atomic_store(&t->critical, 0);
   atomic_store(&t->run, run);
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
@@ -142,6 +143,13 @@ void chs_set_current_run(uint64_t run) {
     atomic_store(&chs_self->interrupt, 0);
     atomic_store(&chs_self->run, run);
   }
+}
+
+void chs_enter_critical(void) {
+  if (chs_self) atomic_fetch_add(&chs_self->critical, 1);
+}
+void chs_leave_critical(void) {
+  if (chs_self) atomic_fetch_sub(&chs_self->critical, 1);
 }
 
 void chs_mark(int step) {

@@ -12,17 +12,25 @@ final class Host: Sendable {
   private let reports: Int32
   private let runs = Mutex<[UInt64: Run]>([:])
   private let acknowledgements = Mutex<(next: UInt64, waiting: [UInt64: DispatchSemaphore])>((0, [:]))
-  private let output: KeptDescriptors
+  private let descriptors: KeptDescriptors
+  /// For the C function that takes what runs with streams of their own print.
+  private static let output = Mutex<Host?>(nil)
 
   init(channel: FrameChannel, reports: Int32) {
     self.channel = channel
     self.reports = reports
-    output = KeptDescriptors()
+    descriptors = KeptDescriptors()
   }
 
   func start() {
     CellSupport.bridge = self
     NotebookOutput.sink = self
+    Self.output.withLock { $0 = self }
+    chs_set_output_writer { run, isError, bytes, count in
+      guard let bytes, count > 0 else { return }
+      Host.output.withLock { $0 }?.send(.output(run: run, isError: isError, Data(bytes: bytes, count: count)))
+    }
+    Interruption.install { [self] in isInterrupted(chs_current_run()) }
     Thread.detachNewThread { self.serveRequests() }
     Thread.detachNewThread { self.watchReports() }
     Thread.detachNewThread { self.flushOutput() }
@@ -31,6 +39,9 @@ final class Host: Sendable {
 
   /// Ends the process when the kernel is gone: nothing is left to run for.
   private func send(_ event: HostEvent) {
+    // A cell's own thread sends what it shows: stopped half-way, it would leave the channel locked.
+    chs_enter_critical()
+    defer { chs_leave_critical() }
     do { try channel.send(event) } catch { _exit(0) }
   }
 
@@ -41,6 +52,10 @@ final class Host: Sendable {
       case .run(let cell): run(cell)
       case .interrupt(let id): interrupt(id)
       case .inputReply(let id, let line): runs.withLock { $0[id] }?.input.put(line)
+      case .progress(let number):
+        let running = runs.withLock { Array($0.keys) }
+        let reached = running.map { ($0, Int(chs_marked($0))) }
+        send(.progress(number, reached: Dictionary(uniqueKeysWithValues: reached)))
       case .acknowledge(let number):
         acknowledgements.withLock { $0.waiting.removeValue(forKey: number) }?.signal()
       case .shutdown: _exit(0)
@@ -51,9 +66,9 @@ final class Host: Sendable {
   // MARK: Running
 
   private func run(_ cell: CellRun) {
-    output.restore()
-    Interruption.reset()
+    descriptors.restore()
     let run = Run(cell)
+    if cell.hasOwnOutput { _ = chs_open_streams(cell.id) }
     runs.withLock { $0[cell.id] = run }
     let context = Unmanaged.passRetained(CellThread(host: self, run: run))
     let thread = chs_start(
@@ -94,7 +109,7 @@ final class Host: Sendable {
     guard runs.withLock({ $0.removeValue(forKey: run.cell.id) }) != nil else { return }
     chs_clear_interrupt(run.cell.id)
     CellTasks.forget(run: run.cell.id)
-    chs_flush_output()
+    if run.cell.hasOwnOutput { chs_close_streams(run.cell.id) } else { chs_flush_output() }
     send(.finished(run: run.cell.id, outcome))
   }
 
@@ -104,7 +119,6 @@ final class Host: Sendable {
   private func interrupt(_ id: UInt64) {
     guard let run = runs.withLock({ $0[id] }) else { return }
     let count = run.interrupts.wrappingAdd(1, ordering: .relaxed).newValue
-    Interruption.request()
     CellTasks.cancel(run: id)
     run.input.put(nil)
     if count > 1 {
@@ -120,7 +134,17 @@ final class Host: Sendable {
         tries += 1
         usleep(tries < 1000 ? 1000 : 10_000)
       }
-      Interruption.reset()
+    }
+  }
+
+  /// Whether work for `run` is to stop. A thread that works for none, as a dispatch queue's, is asked by the only run
+  /// there is; with more of them it goes on.
+  private func isInterrupted(_ id: UInt64) -> Bool {
+    chs_enter_critical()
+    defer { chs_leave_critical() }
+    return runs.withLock { runs in
+      let run = runs[id] ?? (id == 0 && runs.count == 1 ? runs.values.first : nil)
+      return run.map { $0.interrupts.load(ordering: .relaxed) > 0 } ?? false
     }
   }
 
@@ -152,8 +176,9 @@ final class Host: Sendable {
     default:
       let trap = pointer.trap(reached: reached)
       if trap.isStackOverflow { chs_release_stack(pointer) }
-      // A trap on a thread nobody knows (a dispatch queue's) most likely belongs to the one cell that runs.
-      if let run = run ?? (id == 0 ? runs.withLock { $0.values.first } : nil) {
+      // A trap on a thread nobody knows (a dispatch queue's) most likely belongs to the cell that runs: of several,
+      // to the main shell's.
+      if let run = run ?? (id == 0 ? mainRun : nil) {
         finish(run, .trapped(trap))
       } else {
         send(.backgroundTrap(trap))
@@ -162,12 +187,18 @@ final class Host: Sendable {
     }
   }
 
+  private var mainRun: Run? {
+    runs.withLock { runs in
+      runs.values.min { ($0.cell.hasOwnOutput ? 1 : 0, $0.cell.id) < ($1.cell.hasOwnOutput ? 1 : 0, $1.cell.id) }
+    }
+  }
+
   // MARK: Output
 
   private func flushOutput() {
     while true {
       usleep(runs.withLock { $0.isEmpty } ? 100_000 : 20_000)
-      chs_flush_output()
+      chs_flush_all_output()
     }
   }
 
@@ -175,21 +206,23 @@ final class Host: Sendable {
   private func sendInOrder(_ event: (UInt64) -> HostEvent) {
     chs_flush_output()
     let handled = DispatchSemaphore(value: 0)
+    chs_enter_critical()
     let number = acknowledgements.withLock { state in
       state.next += 1
       state.waiting[state.next] = handled
       return state.next
     }
     send(event(number))
+    chs_leave_critical()
     handled.wait()
   }
 }
 
 extension Host: DisplaySink {
   func show(_ bundle: MIMEBundle, id: String?, update: Bool) {
-    sendInOrder { .display(bundle, id: id, update: update, number: $0) }
+    sendInOrder { .display(run: chs_current_run(), bundle, id: id, update: update, number: $0) }
   }
-  func clear(wait: Bool) { sendInOrder { .clearOutput(wait: wait, number: $0) } }
+  func clear(wait: Bool) { sendInOrder { .clearOutput(run: chs_current_run(), wait: wait, number: $0) } }
 }
 
 extension Host: CellBridge {

@@ -1,3 +1,4 @@
+package import Foundation
 package import NotebookDisplay
 
 /// What the kernel process asks of the cell host.
@@ -10,6 +11,8 @@ package enum HostRequest: Codable, Sendable, Equatable {
   case inputReply(run: UInt64, line: String?)
   /// The kernel has handed on everything up to the display or result that carried this number.
   case acknowledge(UInt64)
+  /// How far the running cells have come: answered by `HostEvent.progress` with the same number.
+  case progress(UInt64)
   case shutdown
 }
 
@@ -23,19 +26,23 @@ package struct CellRun: Codable, Sendable, Equatable {
   package var allowStdin: Bool
   /// Whether the trailing expression's value is sent as a result.
   package var wantsResult: Bool
+  /// Whether what the cell prints comes as `HostEvent.output` instead of through the process's pipes, so that the
+  /// text of cells which run at the same time stays apart.
+  package var hasOwnOutput: Bool
   /// The cell's module, and older ones whose conformances it states anew: values made before use the new ones too.
   package var module: String
   package var replaced: [String]
 
   package init(
-    id: UInt64, library: String, entry: String, allowStdin: Bool, wantsResult: Bool, module: String = "",
-    replaced: [String] = []
+    id: UInt64, library: String, entry: String, allowStdin: Bool, wantsResult: Bool,
+    hasOwnOutput: Bool = false, module: String = "", replaced: [String] = []
   ) {
     self.id = id
     self.library = library
     self.entry = entry
     self.allowStdin = allowStdin
     self.wantsResult = wantsResult
+    self.hasOwnOutput = hasOwnOutput
     self.module = module
     self.replaced = replaced
   }
@@ -45,11 +52,16 @@ package struct CellRun: Codable, Sendable, Equatable {
 package enum HostEvent: Codable, Sendable, Equatable {
   /// The engine is loaded and runs are accepted.
   case ready
-  /// Waits for `acknowledge(number)`, so that text printed before and after keeps its place.
-  case display(MIMEBundle, id: String?, update: Bool, number: UInt64)
-  case clearOutput(wait: Bool, number: UInt64)
+  /// Of the run whose thread shows it, 0 for a thread that works for none. Waits for `acknowledge(number)`, so that
+  /// text printed before and after keeps its place.
+  case display(run: UInt64, MIMEBundle, id: String?, update: Bool, number: UInt64)
+  case clearOutput(run: UInt64, wait: Bool, number: UInt64)
   case result(run: UInt64, MIMEBundle, number: UInt64)
   case inputRequest(run: UInt64, prompt: String)
+  /// Bytes that a run with `hasOwnOutput` printed.
+  case output(run: UInt64, isError: Bool, Data)
+  /// By run: the steps of its top-level code that are done.
+  case progress(UInt64, reached: [UInt64: Int])
   case finished(run: UInt64, RunOutcome)
   /// A thread left over from an earlier cell trapped; no run of now is touched.
   case backgroundTrap(Trap)

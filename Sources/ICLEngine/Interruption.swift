@@ -4,13 +4,23 @@ import Synchronization
 public enum Interruption {
   private static let raised = Atomic<Bool>(false)
 
+  /// Says whether the caller's work in particular is to stop, where a host runs several pieces of work at a time.
+  private static let asked = Mutex<@Sendable () -> Bool>({ false })
+
+  /// Installs the host's own answer, which every check asks beside the process-wide request.
+  public static func install(_ isRequestedHere: @escaping @Sendable () -> Bool) {
+    asked.withLock { $0 = isRequestedHere }
+  }
+
   /// Asks running engine work to stop at its next check.
   public static func request() { raised.store(true, ordering: .releasing) }
 
   /// Forgets an earlier request. The host calls it before each cell.
   public static func reset() { raised.store(false, ordering: .releasing) }
 
-  public static var isRequested: Bool { raised.load(ordering: .acquiring) || Task.isCancelled }
+  public static var isRequested: Bool {
+    raised.load(ordering: .acquiring) || Task.isCancelled || asked.withLock { $0 }()
+  }
 
   /// Throws `EngineError.Code.interrupted` when a stop was asked for. Cheap: call it once per layer or step.
   public static func check() throws(EngineError) {

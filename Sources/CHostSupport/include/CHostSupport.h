@@ -119,9 +119,25 @@ int chs_move_descriptor(int fd);
 const char *chs_report_message(const chs_report *report);
 const uint64_t *chs_report_frames(const chs_report *report);
 
-/// Gives standard output a large buffer; `chs_flush_output` empties it and standard error's.
+/// Gives standard output a large buffer.
 void chs_buffer_output(void);
+/// Empties the buffers of the standard output and error that the calling thread prints to.
 void chs_flush_output(void);
+/// The same for everybody's, except those that a thread is just writing to.
+void chs_flush_all_output(void);
+
+/// Takes what a run with streams of its own has printed. Called on any thread.
+typedef void (*chs_output_writer)(uint64_t run, bool is_error, const void *bytes, size_t count);
+void chs_set_output_writer(chs_output_writer function);
+/// Gives a run a standard output and error of its own, wherever a thread that works for it names them. False when too
+/// many runs have some.
+bool chs_open_streams(uint64_t run);
+/// Empties and takes them back.
+void chs_close_streams(uint64_t run);
+
+/// Between these two an interrupt doesn't stop the calling thread: it holds what the whole host needs.
+void chs_enter_critical(void);
+void chs_leave_critical(void);
 
 /// Runs the jobs of Swift's global executor on threads of ours from now on. False when the runtime has no such hook.
 bool chs_hook_global_executor(void);

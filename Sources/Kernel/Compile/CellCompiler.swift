@@ -24,7 +24,6 @@ package enum CompileFailure: Error, Sendable {
 package final class CellCompiler: Sendable {
   private let environment: CellEnvironment
   private let folder: String
-  private let tools = ToolRunner()
   private let log: Logger
 
   /// - Parameter folder: the session's own folder, which the caller creates and removes.
@@ -35,15 +34,15 @@ package final class CellCompiler: Sendable {
     try writeStubModules()
   }
 
-  package func cancel() { tools.cancel() }
-  package func reset() { tools.reset() }
-
   /// - Parameters:
   ///   - module: name of the module to make, unique in the session.
   ///   - label: what the cell is called in messages: `Cell[3]`.
   ///   - header: imports that the user doesn't see, one per line.
+  ///   - tools: runs the compiler and the linker, and ends them when it is cancelled. Cells of several shells are
+  ///     compiled at the same time.
   package func compile(
-    _ source: CellSource, module: String, label: String, header: [String], optimized: Bool = false
+    _ source: CellSource, module: String, label: String, header: [String], optimized: Bool = false,
+    tools: ToolRunner = ToolRunner()
   ) throws -> CompiledCell {
     let cell = "\(folder)/\(module)"
     let text = (header + ["#sourceLocation(file: \"\(label)\", line: 1)"]).joined(separator: "\n") + "\n"
@@ -58,6 +57,7 @@ package final class CellCompiler: Sendable {
     let clock = ContinuousClock()
     let started = clock.now
     let compiled = try run(
+      tools,
       [
         environment.toolchain.frontend, "-c", "-primary-file", "\(cell)/main.swift", "-module-name", module,
         "-o", "\(cell)/main.o", "-emit-module-path", "\(folder)/\(module).swiftmodule",
@@ -76,6 +76,7 @@ package final class CellCompiler: Sendable {
     let middle = clock.now
     let library = "\(cell)/lib\(module).so"
     let linked = try run(
+      tools,
       [
         environment.toolchain.linker, "-shared", "\(cell)/main.o", "-o", library, environment.toolchain.runtimeObject,
         "-L\(environment.toolchain.libraries)", "-rpath", environment.toolchain.libraries, "-lswiftCore",
@@ -132,7 +133,7 @@ package final class CellCompiler: Sendable {
     }
   }
 
-  private func run(_ arguments: [String]) throws -> ToolResult {
+  private func run(_ tools: ToolRunner, _ arguments: [String]) throws -> ToolResult {
     let result: ToolResult
     do {
       result = try tools.run(arguments)

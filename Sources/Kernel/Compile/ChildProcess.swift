@@ -19,15 +19,13 @@ package final class ToolRunner: Sendable {
 
   package init() {}
 
-  /// Ends the running tool and refuses new ones until `reset`.
+  /// Ends the running tool and refuses new ones.
   package func cancel() {
     state.withLock {
       $0.cancelled = true
       if $0.running > 0 { kill($0.running, SIGKILL) }
     }
   }
-
-  package func reset() { state.withLock { $0.cancelled = false } }
 
   /// Runs a tool and collects what it writes. Output beyond 4 MiB is dropped, and the tool is killed after `limit`
   /// seconds.

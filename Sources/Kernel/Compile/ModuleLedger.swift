@@ -94,11 +94,17 @@ package struct ModuleLedger: Sendable {
   }
 
   /// Records a cell that ran.
-  /// - Parameter reached: steps of its top-level code that were done; variables after them have no value.
+  /// - Parameters:
+  ///   - reached: steps of its top-level code that were done; variables after them have no value.
+  ///   - serial: place among all cells in the order in which they were begun, where they may end in another one: of
+  ///     two cells that declare the same name, the one begun later has it.
   package mutating func record(
-    _ module: String, names: DeclaredNames, key: String, plan: Plan, reached: Int = .max
+    _ module: String, names: DeclaredNames, key: String, plan: Plan, reached: Int = .max, serial: Int? = nil
   ) {
+    let serial = serial ?? (entries.values.map(\.serial).max() ?? -1) + 1
+    var isSuperseded = false
     for (name, entry) in entries where entry.key == key {
+      if entry.serial > serial { isSuperseded = true; continue }
       entries[name]?.isSuperseded = true
       whole.removeAll { $0 == name }
     }
@@ -106,9 +112,13 @@ package struct ModuleLedger: Sendable {
     whole = whole.filter { !conflicts(names, with: $0, key: key) }
     entries[module] = Entry(
       module: module, names: names, key: key, reexports: plan.reexports, overloads: plan.overloads,
-      loads: plan.loads, serial: entries.count)
-    if names.isImportedWhole { whole.append(module) }
+      loads: plan.loads, isSuperseded: isSuperseded, serial: serial)
+    if names.isImportedWhole, !isSuperseded {
+      whole.append(module)
+      whole.sort { (entries[$0]?.serial ?? 0) < (entries[$1]?.serial ?? 0) }
+    }
     for declaration in names.declarations where (declaration.step ?? 0) <= reached {
+      if let known = self.names[declaration.name], let entry = entries[known.module], entry.serial > serial { continue }
       self.names[declaration.name] = Name(module: module, kind: declaration.kind)
     }
     for line in names.imports where !imports.contains(line) { imports.append(line) }

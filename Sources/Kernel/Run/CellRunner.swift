@@ -9,11 +9,11 @@ package protocol CellRunner: AnyObject, Sendable {
   /// Starts the child and warms up the compiler and completion. Returns before they are warm.
   func start() throws
 
-  /// Compiles and runs one cell. Events arrive in order, on any one thread at a time, before this returns.
+  /// Compiles and runs one cell, beside others where several threads call. Events arrive in order, on any one thread at a time, before this returns.
   func execute(_ request: CellRequest, events: @escaping @Sendable (CellEvent) -> Void) -> CellOutcome
 
-  /// Stops the running cell, keeping the session's variables. Returns at once; `execute` then returns an error
-  /// outcome named `KeyboardInterrupt`-like ("Interrupted").
+  /// Stops every running cell, those of subshells too, keeping the session's variables. Returns at once; `execute`
+  /// then returns an error outcome named "Interrupted".
   func interrupt()
 
   func complete(code: String, cursor: Int) -> CompletionAnswer
@@ -33,12 +33,14 @@ package struct CellRequest: Sendable {
   package var silent: Bool
   package var storeHistory: Bool
   package var allowStdin: Bool
+  /// Of a subshell: it may run beside the main shell's cell.
+  package var isSubshell: Bool
   /// Name to Swift expression, evaluated after the cell succeeded.
   package var userExpressions: [String: String]
 
   package init(
     code: String, cellID: String? = nil, executionCount: Int, silent: Bool = false, storeHistory: Bool = true,
-    allowStdin: Bool = false, userExpressions: [String: String] = [:]
+    allowStdin: Bool = false, isSubshell: Bool = false, userExpressions: [String: String] = [:]
   ) {
     self.code = code
     self.cellID = cellID
@@ -46,6 +48,7 @@ package struct CellRequest: Sendable {
     self.silent = silent
     self.storeHistory = storeHistory
     self.allowStdin = allowStdin
+    self.isSubshell = isSubshell
     self.userExpressions = userExpressions
   }
 }

@@ -60,7 +60,8 @@ extension Session {
   private func run(_ request: ExecuteRequest, _ message: IncomingMessage, count: Int, stored: Bool) -> Answer {
     var cell = CellRequest(
       code: request.code, cellID: message.metadata["cellId"]?.string, executionCount: count, silent: request.silent,
-      storeHistory: stored, allowStdin: request.allowStdin, userExpressions: request.userExpressions)
+      storeHistory: stored, allowStdin: request.allowStdin, isSubshell: message.header.subshellID != nil,
+      userExpressions: request.userExpressions)
     var pages: [MIMEBundle] = []
     if let question = Question(request.code) {
       switch answer(question) {

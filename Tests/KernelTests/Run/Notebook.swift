@@ -47,7 +47,8 @@ final class Notebook: Sendable {
 
   @discardableResult
   func run(
-    _ code: String, id: String? = nil, allowStdin: Bool = false, expressions: [String: String] = [:],
+    _ code: String, id: String? = nil, allowStdin: Bool = false, isSubshell: Bool = false,
+    expressions: [String: String] = [:],
     onEvent: @escaping @Sendable (CellEvent) -> Void = { _ in }
   ) -> Answer {
     let events = Mutex<[CellEvent]>([])
@@ -56,7 +57,8 @@ final class Notebook: Sendable {
       return $0
     }
     let request = CellRequest(
-      code: code, cellID: id, executionCount: number, allowStdin: allowStdin, userExpressions: expressions)
+      code: code, cellID: id, executionCount: number, allowStdin: allowStdin, isSubshell: isSubshell,
+      userExpressions: expressions)
     let outcome = runner.execute(request) { event in
       events.withLock { $0.append(event) }
       onEvent(event)

@@ -1,0 +1,108 @@
+import Foundation
+import HostProtocol
+import Synchronization
+
+/// How a run ended for the kernel: as the host told, or by the host's own end.
+enum Ending: Sendable {
+  case told(RunOutcome)
+  case died(status: Int32, signal: Int32, lost: String)
+  /// The host said what went wrong before it ended itself.
+  case fatal(Trap, lost: String)
+  /// The host ended by what another shell's cell did.
+  case diedOfAnother(lost: String)
+  /// The host for which the cell was compiled was gone before it could run there.
+  case notStarted
+
+  /// Steps of the cell's top level that were done; `nil` when nothing of the cell is there.
+  func reached(of steps: Int) -> Int? {
+    guard case .told(let outcome) = self else { return nil }
+    switch outcome {
+    case .completed: return steps
+    case .threw(_, _, let reached), .interrupted(_, let reached), .exited(_, let reached), .inputRefused(let reached):
+      return reached
+    case .trapped(let trap): return trap.isFatalToHost ? nil : trap.reached
+    case .notLoaded: return nil
+    }
+  }
+}
+
+/// One request on its way: waiting for the prelude, being compiled, or run by the host.
+final class Execution: Sendable {
+  /// The compiler and linker of this request alone: an interrupt ends them.
+  let tools = ToolRunner()
+  /// Of a subshell: what it prints is told apart from what the main shell's cell prints.
+  let isSubshell: Bool
+  private let interrupts = Mutex(0)
+
+  init(isSubshell: Bool) { self.isSubshell = isSubshell }
+
+  var isInterrupted: Bool { interrupts.withLock { $0 > 0 } }
+
+  /// Notes an interrupt and stops the compiler. Returns how many there were.
+  func interrupt() -> Int {
+    tools.cancel()
+    return interrupts.withLock {
+      $0 += 1
+      return $0
+    }
+  }
+}
+
+/// A run that the host works on.
+final class ActiveRun: Sendable {
+  let id: UInt64
+  let execution: Execution
+  let events: @Sendable (CellEvent) -> Void
+  /// What the cell adds to the ledger: cells that start meanwhile see it as far as it is there.
+  let record: LedgerRecord?
+  /// A trap that the host doesn't outlive: the run is over when the host is gone.
+  let fatal = Mutex<Trap?>(nil)
+  private let decoders = Mutex((out: OutputDecoder(), error: OutputDecoder()))
+  private let ending = Mutex<Ending?>(nil)
+  private let done = DispatchSemaphore(value: 0)
+
+  init(id: UInt64, execution: Execution, record: LedgerRecord?, events: @escaping @Sendable (CellEvent) -> Void) {
+    self.id = id
+    self.execution = execution
+    self.record = record
+    self.events = events
+  }
+
+  /// Hands on what a run with streams of its own printed; characters that are cut in two wait for their rest.
+  func print(_ bytes: Data, isError: Bool) {
+    let text = decoders.withLock { isError ? $0.error.decode(bytes) : $0.out.decode(bytes) }
+    if !text.isEmpty { events(.stream(isError ? .stderr : .stdout, text)) }
+  }
+
+  /// The first caller decides.
+  func end(_ value: Ending) {
+    let isFirst = ending.withLock { ending in
+      defer { if ending == nil { ending = value } }
+      return ending == nil
+    }
+    guard isFirst else { return }
+    let (out, error) = decoders.withLock { ($0.out.finish(), $0.error.finish()) }
+    if !out.isEmpty { events(.stream(.stdout, out)) }
+    if !error.isEmpty { events(.stream(.stderr, error)) }
+    done.signal()
+  }
+
+  func wait() -> Ending {
+    done.wait()
+    return ending.withLock { $0 } ?? .told(.completed)
+  }
+}
+
+/// What a cell adds to the ledger once it runs.
+struct LedgerRecord: Sendable {
+  var module: String
+  /// Place among all cells of the session, in the order in which they were begun.
+  var serial: Int
+  var names: DeclaredNames
+  var key: String
+  var plan: ModuleLedger.Plan
+
+  func enter(into ledger: inout ModuleLedger, reached: Int) {
+    ledger.record(module, names: names, key: key, plan: plan, reached: reached, serial: serial)
+  }
+}

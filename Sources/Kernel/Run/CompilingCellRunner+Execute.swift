@@ -1,0 +1,178 @@
+import Foundation
+import HostProtocol
+import NotebookDisplay
+import Synchronization
+
+/// A question to the host how far its runs have come, waited for by a cell that is about to be planned.
+final class ProgressQuestion: Sendable {
+  private let answer = Mutex<[UInt64: Int]>([:])
+  private let answered = DispatchSemaphore(value: 0)
+
+  func put(_ reached: [UInt64: Int]) {
+    answer.withLock { $0 = reached }
+    answered.signal()
+  }
+
+  /// Nothing when the host is too busy to say: then only what needs no code to run can be seen of its cells.
+  func take() -> [UInt64: Int] {
+    _ = answered.wait(timeout: .now() + 2)
+    return answer.withLock { $0 }
+  }
+}
+
+extension CompilingCellRunner {
+  package func execute(_ request: CellRequest, events: @escaping @Sendable (CellEvent) -> Void) -> CellOutcome {
+    let execution = Execution(isSubshell: request.isSubshell)
+    state.withLock { $0.executions.append(execution) }
+    defer { state.withLock { state in state.executions.removeAll { $0 === execution } } }
+    warm.wait()
+    if let failure = reviveHost(execution, events) { return .error(failure) }
+    if let failure = state.withLock({ state in
+      defer { state.preludeFailure = nil }
+      return state.preludeFailure
+    }) {
+      events(.stream(.stderr, "The prelude failed, and what it declares is missing.\n"))
+      events(.stream(.stderr, failure.traceback.joined(separator: "\n") + "\n"))
+    }
+    let source = CellSource(request.code)
+    if !source.isEmpty, let error = execute(source, request, execution, events) { return .error(error) }
+    var answers: [String: ExpressionOutcome] = [:]
+    for (name, expression) in request.userExpressions { answers[name] = evaluate(expression, request, execution) }
+    return .ok(userExpressions: answers)
+  }
+
+  private func execute(
+    _ source: CellSource, _ request: CellRequest, _ execution: Execution,
+    _ events: @escaping @Sendable (CellEvent) -> Void
+  ) -> CellError? {
+    let label = "Cell[\(request.executionCount)]"
+    // The host may die between planning and running, by another shell's cell: what was compiled for it is of no use
+    // then, and a new plan is made for the new host.
+    for _ in 0..<3 {
+      if let failure = reviveHost(execution, events) { return failure }
+      let (record, generation) = plan(source, key: request.cellID ?? request.code)
+      let compiled: CompiledCell
+      do {
+        compiled = try compiler.compile(
+          source, module: record.module, label: label, header: record.plan.header, tools: execution.tools)
+      } catch {
+        return Traceback.error(for: error)
+      }
+      state.withLock { state in
+        state.origins = state.origins.filter { $0.value.label != label }
+        state.origins[record.module] = Traceback.Origin(label: label, source: source.original)
+      }
+      let ending = run(
+        compiled, execution, wantsResult: !request.silent, allowStdin: request.allowStdin, record: record,
+        generation: generation, events)
+      if case .notStarted = ending { continue }
+      if let reached = ending.reached(of: source.stepCount) {
+        state.withLock { if $0.generation == generation { record.enter(into: &$0.ledger, reached: reached) } }
+      }
+      return error(for: ending, wasInterrupted: execution.isInterrupted)
+    }
+    return Traceback.plain("HostDied", "the process that runs cells died again and again before the cell could run")
+  }
+
+  /// What the cell has to import, from the cells that ran and from those that are running: of the latter, what they
+  /// have declared by now.
+  private func plan(_ source: CellSource, key: String) -> (LedgerRecord, generation: Int) {
+    let question = ProgressQuestion()
+    let asked = state.withLock { state -> (HostLink, UInt64)? in
+      guard let link = state.link, state.active.contains(where: { $0.record != nil }) else { return nil }
+      let number = state.nextRun
+      state.nextRun += 1
+      state.progress[number] = question
+      return (link, number)
+    }
+    if let (link, number) = asked { link.send(.progress(number)) }
+    let reached = asked == nil ? [:] : question.take()
+    return state.withLock { state in
+      if let (_, number) = asked { state.progress[number] = nil }
+      var ledger = state.ledger
+      for run in state.active { run.record?.enter(into: &ledger, reached: reached[run.id] ?? 0) }
+      let plan = ledger.plan(for: source.names, key: key)
+      let serial = state.nextModule
+      state.nextModule += 1
+      let record = LedgerRecord(module: "Cell\(serial)", serial: serial, names: source.names, key: key, plan: plan)
+      return (record, state.generation)
+    }
+  }
+
+  /// One entry of `user_expressions`: a cell of its own whose result is kept instead of shown.
+  private func evaluate(_ expression: String, _ request: CellRequest, _ execution: Execution) -> ExpressionOutcome {
+    let kept = Mutex<MIMEBundle?>(nil)
+    var inner = request
+    inner.code = expression
+    inner.silent = false
+    inner.allowStdin = false
+    inner.cellID = "user expression"
+    let source = CellSource(expression)
+    let error = execute(source, inner, execution) { event in
+      if case .result(let bundle) = event { kept.withLock { $0 = bundle } }
+    }
+    if let error { return .error(error) }
+    return .ok(kept.withLock { $0 } ?? MIMEBundle(plainText: ""))
+  }
+
+  // MARK: Runs
+
+  /// Hands a compiled cell to the host and waits for its end.
+  /// - Parameters:
+  ///   - record: what the cell adds to the ledger, so that cells which start meanwhile can see it.
+  ///   - generation: the host that it was compiled for; `nil` for any.
+  func run(
+    _ cell: CompiledCell, _ execution: Execution, wantsResult: Bool, allowStdin: Bool, record: LedgerRecord? = nil,
+    generation: Int? = nil, _ events: @escaping @Sendable (CellEvent) -> Void
+  ) -> Ending {
+    let started = state.withLock { state -> (ActiveRun, HostLink)? in
+      guard let link = state.link, generation == nil || generation == state.generation else { return nil }
+      let active = ActiveRun(id: state.nextRun, execution: execution, record: record, events: events)
+      state.nextRun += 1
+      // Interrupted between the compiler's end and now; from here on an interrupt finds the run.
+      if execution.isInterrupted, record != nil { return nil }
+      state.active.append(active)
+      return (active, link)
+    }
+    if started == nil, execution.isInterrupted { return .told(.interrupted(frames: [], reached: 0)) }
+    guard let (active, link) = started else { return .notStarted }
+    let began = ContinuousClock.now
+    link.send(
+      .run(
+        CellRun(
+          id: active.id, library: cell.library, entry: cell.entry, allowStdin: allowStdin, wantsResult: wantsResult,
+          hasOwnOutput: execution.isSubshell, module: cell.module, replaced: record?.plan.replaced ?? [])))
+    let ending = active.wait()
+    state.withLock { state in state.active.removeAll { $0 === active } }
+    log.debug("ran", metadata: ["module": "\(cell.module)", "run": "\(ContinuousClock.now - began)"])
+    return ending
+  }
+
+  func error(for ending: Ending, wasInterrupted: Bool) -> CellError? {
+    switch ending {
+    case .told(let outcome):
+      let origins = state.withLock { $0.origins }
+      return Traceback(origins: origins, toolchain: environment.toolchain)
+        .error(for: outcome, wasInterrupted: wasInterrupted)
+    case .fatal(let trap, let lost):
+      let origins = state.withLock { $0.origins }
+      var error = Traceback(origins: origins, toolchain: environment.toolchain).error(for: trap)
+      error.traceback.append("The process that runs cells can't go on after this; a new one is started. \(lost)")
+      return error
+    case .died(let status, let signal, let lost):
+      let how =
+        signal == 0
+        ? "ended with status \(status)" : "was ended by \(Traceback.signalName(Int(signal))) (signal \(signal))"
+      let hint = signal == SIGKILL ? ["Where nobody killed it on purpose, memory has run out."] : []
+      return Traceback.plain(
+        "HostDied", "the process that runs cells \(how)",
+        lines: hint + ["A new one is started; the kernel goes on. \(lost)"])
+    case .diedOfAnother(let lost):
+      return Traceback.plain(
+        "HostDied", "another cell damaged the process that runs cells",
+        lines: ["A new one is started; the kernel goes on. \(lost)"])
+    case .notStarted:
+      return Traceback.plain("HostDied", "the process that runs cells was gone before the cell could run")
+    }
+  }
+}

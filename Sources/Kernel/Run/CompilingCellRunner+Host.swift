@@ -1,0 +1,116 @@
+import Foundation
+import HostProtocol
+import Logging
+
+/// What comes from the host, and what is done when it dies.
+extension CompilingCellRunner {
+  /// Everything that comes from a host, on its link's thread.
+  func receive(_ event: HostLink.Event, generation: Int) {
+    let (link, isCurrent) = state.withLock { ($0.link, $0.generation == generation) }
+    guard isCurrent else { return }
+    switch event {
+    case .stream(let name, let text):
+      // The pipes belong to the process: the main shell's cell is meant, or else the newest.
+      if let active = active(0) { active.events(.stream(name, text)) } else { keep(text) }
+    case .message(.ready): break
+    case .message(.output(let run, let isError, let bytes)): active(run)?.print(bytes, isError: isError)
+    case .message(.display(let run, let bundle, let id, let update, let number)):
+      active(run)?.events(.display(bundle, id: id, update: update))
+      link?.send(.acknowledge(number))
+    case .message(.clearOutput(let run, let wait, let number)):
+      active(run)?.events(.clearOutput(wait: wait))
+      link?.send(.acknowledge(number))
+    case .message(.result(let run, let bundle, let number)):
+      if run != 0 { active(run, orDefault: false)?.events(.result(bundle)) }
+      link?.send(.acknowledge(number))
+    case .message(.inputRequest(let run, let prompt)):
+      let reply: @Sendable (String?) -> Void = { line in link?.send(.inputReply(run: run, line: line)) }
+      guard let active = active(run, orDefault: false) else { return reply(nil) }
+      active.events(.inputRequest(prompt: prompt, password: false, reply: reply))
+    case .message(.progress(let number, let reached)):
+      state.withLock { $0.progress[number] }?.put(reached)
+    case .message(.finished(let run, let outcome)):
+      guard let active = active(run, orDefault: false) else { break }
+      if case .trapped(let trap) = outcome, trap.isFatalToHost {
+        active.fatal.withLock { $0 = trap }
+        link?.terminate()
+      } else {
+        active.end(.told(outcome))
+      }
+    case .message(.backgroundTrap(let trap)):
+      let origins = state.withLock { $0.origins }
+      let error = Traceback(origins: origins, toolchain: environment.toolchain).error(for: trap)
+      let text = "Work left over from an earlier cell stopped:\n" + error.traceback.joined(separator: "\n") + "\n"
+      if let active = active(0) { active.events(.stream(.stderr, text)) } else { keep(text) }
+    case .died(let status, let signal): hostDied(status: status, signal: signal)
+    }
+  }
+
+  /// The run of that number; where it is over or was none, the one that the user most likely looks at.
+  private func active(_ run: UInt64, orDefault: Bool = true) -> ActiveRun? {
+    state.withLock { state in
+      state.active.first { $0.id == run }
+        ?? (orDefault ? state.active.first { !$0.execution.isSubshell } ?? state.active.last : nil)
+    }
+  }
+
+  /// Holds text that no running cell can take until the next one starts. A flood is cut: nobody reads it.
+  private func keep(_ text: String) {
+    state.withLock { if $0.notices.utf8.count < 1 << 20 { $0.notices += text } }
+  }
+
+  private func hostDied(status: Int32, signal: Int32) {
+    let (active, lost) = state.withLock { state -> ([ActiveRun], String) in
+      var ledger = state.ledger
+      // What running cells had declared is lost as well.
+      for run in state.active { run.record?.enter(into: &ledger, reached: .max) }
+      let fresh = Set(state.freshLedger.declared.map(\.name))
+      let lost = ledger.declared.map(\.name).filter { !fresh.contains($0) }
+      let text =
+        lost.isEmpty
+        ? "Nothing that cells had declared was lost."
+        : "Lost: \(lost.prefix(40).joined(separator: ", "))\(lost.count > 40 ? ", … (\(lost.count) names)" : "")."
+      state.link = nil
+      state.ledger = state.freshLedger
+      for question in state.progress.values { question.put([:]) }
+      if state.active.isEmpty, !state.isShutDown {
+        let how = signal == 0 ? "ended with status \(status)" : "was ended by signal \(signal)"
+        state.notices += "The process that runs cells \(how) between two cells; a new one was started. \(text)\n"
+      }
+      return (state.active, state.isShutDown ? "" : text)
+    }
+    let trap = active.lazy.compactMap { run in run.fatal.withLock { $0 } }.first
+    for run in active {
+      if let own = run.fatal.withLock({ $0 }) {
+        run.end(.fatal(own, lost: lost))
+      } else if trap != nil {
+        run.end(.diedOfAnother(lost: lost))
+      } else {
+        run.end(.died(status: status, signal: signal, lost: lost))
+      }
+    }
+    log.notice("host died", metadata: ["status": "\(status)", "signal": "\(signal)"])
+  }
+
+  /// Makes sure that a host runs, starting one in place of one that died, and tells what happened meanwhile.
+  func reviveHost(
+    _ execution: Execution, _ events: @escaping @Sendable (CellEvent) -> Void
+  ) -> CellError? {
+    reviving.withLock { _ in
+      let (link, notices, prelude) = state.withLock { state in
+        defer { state.notices = "" }
+        return (state.link, state.notices, state.prelude)
+      }
+      if !notices.isEmpty { events(.stream(.stderr, notices)) }
+      guard link == nil else { return nil }
+      do {
+        try startHost()
+      } catch {
+        return Traceback.plain("HostDied", "no new process for cells could be started: \(error)")
+      }
+      guard let prelude else { return nil }
+      let ending = run(prelude, execution, wantsResult: false, allowStdin: false) { _ in }
+      return error(for: ending, wasInterrupted: execution.isInterrupted)
+    }
+  }
+}
