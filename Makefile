@@ -8,7 +8,7 @@ VENV  := .venv
 PY    := $(VENV)/bin/python
 export PATH := $(PATH):/opt/swift/usr/bin
 
-.PHONY: tour setup build kernelspec lab test test-swift test-kernel test-notebooks lint format bench clean
+.PHONY: tour setup build kernelspec lab test test-swift test-fuzz test-kernel test-notebooks test-peers fuzz lint format bench clean
 
 ## Set up, build, install the kernel into .venv, run the tour.
 tour: kernelspec
@@ -34,7 +34,7 @@ lab: kernelspec
 ## Everything: Swift suites, the protocol from outside, notebooks from top to bottom, formatting.
 test: kernelspec
 	@Scripts/setup python test
-	@$(MAKE) --no-print-directory lint test-swift test-kernel test-notebooks
+	@$(MAKE) --no-print-directory lint test-swift test-fuzz test-kernel test-notebooks
 
 lint:
 	@Scripts/check-format
@@ -42,6 +42,18 @@ lint:
 test-swift:
 	@Scripts/build --tests
 	swift test -c release --skip-build
+
+## Hostile files: a short run; `make fuzz` is the long one (a million files, about half an hour on two busy cores).
+test-fuzz:
+	$(BUILD)/EngineFuzzer --cases 20000
+
+fuzz: build
+	$(BUILD)/EngineFuzzer --cases 1000000
+
+## The engine against llama.cpp, which is built from its source archive the first time (some minutes).
+test-peers: build
+	@Scripts/setup python test
+	$(PY) -m pytest -q Tests/PeerTests
 
 test-kernel:
 	$(PY) -m pytest -q Tests/ConformanceTests

@@ -90,6 +90,11 @@ let package = Package(
       swiftSettings: swift),
 
     .target(name: "Fixtures", path: "Tests/Fixtures", exclude: ["python"], swiftSettings: swift),
+    // Hostile files by the million: `EngineFuzzer --help`.
+    .executableTarget(
+      name: "EngineFuzzer",
+      dependencies: ["ICLEngine", "Fixtures", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      path: "Tests/EngineFuzzer", swiftSettings: swift),
     .testTarget(name: "QuantKernelTests", dependencies: ["CQuantKernels"], swiftSettings: swift),
     .testTarget(
       name: "ICLEngineTests", dependencies: ["ICLEngine", "NotebookDisplay", "Fixtures"], swiftSettings: swift),

@@ -26,6 +26,30 @@ from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralFo
 
 torch.set_num_threads(1)
 
+# Where the scale and the minimum of a block stand, and how many scales the minimum is, so that weights are around
+# zero; for types that the gguf package reads and doesn't write.
+BLOCK_SCALES = {
+    "Q2_K": (80, 82, 1.5), "Q3_K": (108, None, 0), "Q4_K": (0, 2, 7.5), "Q5_K": (0, 2, 15.5), "Q6_K": (208, None, 0),
+    "IQ4_NL": (0, None, 0), "IQ4_XS": (0, None, 0),
+}
+
+
+def random_blocks(random, rows, columns, kind, deviation):
+    """Rows of blocks of random bits, whose scales give the weights about this standard deviation."""
+    scale_at, minimum_at, ratio = BLOCK_SCALES[kind.name]
+    weights, size = gguf.GGML_QUANT_SIZES[kind]
+    blocks = random.integers(0, 256, (rows * columns // weights, size), dtype=np.uint8)
+    scales = random.uniform(0.5, 1.5, len(blocks))
+
+    def put(factor):
+        for at, values in [(scale_at, scales), (minimum_at, scales * ratio)]:
+            if at is not None:
+                blocks[:, at : at + 2] = (values * factor).astype("<f2").view(np.uint8).reshape(-1, 2)
+
+    put(2.0**-6)
+    put(2.0**-6 * deviation / gguf.quants.dequantize(blocks.reshape(1, -1), kind).std())
+    return blocks.reshape(rows, columns // weights * size)
+
 
 def write_random(path, c):
     """A random model as llama.cpp's converter would lay it out."""
@@ -68,6 +92,10 @@ def write_random(path, c):
     w.add_token_types(([2, 3, 3] + [6] * 256 + [1] * v)[:v])
 
     def matrix(name, rows, columns, type=kind):
+        if type.name in BLOCK_SCALES:
+            blocks = random_blocks(random, rows, columns, type, 1 / math.sqrt(columns))
+            w.add_tensor(name, blocks, raw_dtype=type)
+            return
         values = random.standard_normal((rows, columns)).astype(np.float32) / math.sqrt(columns)
         if type == gguf.GGMLQuantizationType.F32:
             w.add_tensor(name, values)

@@ -8,42 +8,15 @@ words and with Llama 3's.
 
 import json
 import pathlib
-import random
 import sys
 
 import gguf
+import random_texts
 import sentencepiece
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
 folder, vocabulary, count = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), int(sys.argv[3])
-random.seed(11)
-WORDS = "the of and Once upon ICL don't I'LL we've 1234567 3.14 naïve Führer für größe 日本語 中文 привет мир שלום".split()
-ALPHABETS = [
-    "abcdefghijklmnopqrstuvwxyz", "ABCDEF", "0123456789", " ", "  ", "\n", "\t", "\r\n", ".,;:!?'\"-()[]{}<>/\\@#$%^&*_+=~`|",
-    "áéíóúñçøåß", "абвгд", "αβγδ", "日本語中文字", "한국어", "🙂🚀👩‍👩‍👧‍👦🇨🇿", "½¾²③Ⅷ", "\u00a0\u2003\u3000\u200b\u200d\ufeff", "़ािी́̈",
-    "'s", "'RE", "'ll",
-]
-
-
-def text():
-    parts = []
-    for _ in range(random.randrange(0, 12)):
-        kind = random.random()
-        if kind < 0.4:
-            parts.append(random.choice(WORDS))
-        elif kind < 0.5:
-            parts.append(" ")
-        elif kind < 0.9:
-            parts.append("".join(random.choice(random.choice(ALPHABETS)) for _ in range(random.randrange(1, 8))))
-        else:
-            point = random.choice([random.randrange(1, 0xD800), random.randrange(0xE000, 0x110000)])
-            parts.append(chr(point))
-        if random.random() < 0.5:
-            parts.append(" ")
-    return "".join(parts)
-
-
-texts = [text() for _ in range(count)]
+texts = random_texts.texts(count, seed=11)
 pieces = sentencepiece.SentencePieceProcessor(model_file=str(vocabulary / "tokenizer-llama32k.model"))
 reader = gguf.GGUFReader(vocabulary / "ggml-vocab-gpt-2.gguf")
 tokens = reader.fields["tokenizer.ggml.tokens"].contents()

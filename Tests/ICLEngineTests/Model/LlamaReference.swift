@@ -81,31 +81,70 @@ struct LlamaReference {
   static let stories = Fixtures.sharedData.appending(path: "stories260K/stories260K.gguf").path
   static let random = Fixtures.sharedData.appending(path: "gguf-cases/llama-2-tiny-random.gguf").path
 
-  static let cases: [Case] = [
+  static let cases: [Case] =
+    [
+      Case(
+        name: "stories260K",
+        prompts: [prompt(1, vocabulary: 512), prompt(7, vocabulary: 512), prompt(500, vocabulary: 512)],
+        gguf: stories),
+      Case(name: "tiny-random-F16", prompts: [prompt(40)], gguf: random),
+      Case(name: "one-head-group", prompts: [prompt(33)], config: shape(["kvHeads": 4])),
+      Case(
+        name: "grouped", prompts: [prompt(1), prompt(70), prompt(600)], config: shape(["kvHeads": 2, "tied": false])),
+      Case(name: "one-kv-head", prompts: [prompt(33)], config: shape(["kvHeads": 1])),
+      Case(name: "biases", prompts: [prompt(33)], config: shape(["bias": true])),
+      Case(name: "wide-heads", prompts: [prompt(33)], config: shape(["headDim": 48])),
+      Case(name: "odd-sizes", prompts: [prompt(33)], config: shape(["hidden": 60, "headDim": 10, "feedForward": 77])),
+      Case(name: "rope-linear", prompts: [prompt(200)], config: shape(["scaling": "linear"])),
+      Case(name: "rope-llama3", prompts: [prompt(200)], config: shape(["scaling": "llama3", "ropeBase": 500_000])),
+      Case(name: "rope-yarn", prompts: [prompt(200)], config: shape(["scaling": "yarn"])),
+      Case(name: "window", prompts: [prompt(5), prompt(100)], config: shape(["window": 20])),
+    ] + layouts + types
+
+  /// Head layouts and constants of real models, on small widths.
+  private static let layouts: [Case] = [
+    // Llama 2 7B and 13B: as many key/value heads as heads, 128 wide.
     Case(
-      name: "stories260K",
-      prompts: [prompt(1, vocabulary: 512), prompt(7, vocabulary: 512), prompt(500, vocabulary: 512)],
-      gguf: stories),
-    Case(name: "tiny-random-F16", prompts: [prompt(40)], gguf: random),
-    Case(name: "one-head-group", prompts: [prompt(33)], config: shape(["kvHeads": 4])),
+      name: "Llama-2-7B", prompts: lengths,
+      config: shape(["layers": 2, "heads": 32, "kvHeads": 32, "headDim": 128, "tied": false])),
     Case(
-      name: "grouped", prompts: [prompt(1), prompt(70), prompt(600)], config: shape(["kvHeads": 2, "tied": false])),
-    Case(name: "one-kv-head", prompts: [prompt(33)], config: shape(["kvHeads": 1])),
-    Case(name: "biases", prompts: [prompt(33)], config: shape(["bias": true])),
-    Case(name: "wide-heads", prompts: [prompt(33)], config: shape(["headDim": 48])),
-    Case(name: "odd-sizes", prompts: [prompt(33)], config: shape(["hidden": 60, "headDim": 10, "feedForward": 77])),
-    Case(name: "rope-linear", prompts: [prompt(200)], config: shape(["scaling": "linear"])),
-    Case(name: "rope-llama3", prompts: [prompt(200)], config: shape(["scaling": "llama3", "ropeBase": 500_000])),
-    Case(name: "rope-yarn", prompts: [prompt(200)], config: shape(["scaling": "yarn"])),
-    Case(name: "window", prompts: [prompt(5), prompt(100)], config: shape(["window": 20])),
-    Case(name: "F16", prompts: [prompt(20)], config: shape(["type": "F16"])),
-    Case(name: "BF16", prompts: [prompt(20)], config: shape(["type": "BF16"])),
-    Case(name: "Q8_0", prompts: [prompt(20)], config: shape(["type": "Q8_0", "tied": false])),
-    Case(name: "Q4_0", prompts: [prompt(20)], config: shape(["type": "Q4_0"])),
-    Case(name: "Q4_1", prompts: [prompt(20)], config: shape(["type": "Q4_1"])),
-    Case(name: "Q5_0", prompts: [prompt(20)], config: shape(["type": "Q5_0"])),
-    Case(name: "Q5_1", prompts: [prompt(20)], config: shape(["type": "Q5_1"])),
+      name: "Llama-2-13B", prompts: [prompt(130)],
+      config: shape(["layers": 2, "hidden": 80, "heads": 40, "kvHeads": 40, "headDim": 128, "tied": false])),
+    Case(
+      name: "Llama-2-70B", prompts: [prompt(130)],
+      config: shape(["layers": 2, "heads": 64, "kvHeads": 8, "headDim": 128, "tied": false])),
+    Case(
+      name: "Llama-3-8B", prompts: lengths,
+      config: shape([
+        "layers": 2, "heads": 32, "kvHeads": 8, "headDim": 128, "ropeBase": 500_000, "scaling": "llama3",
+        "tied": false,
+      ])),
+    Case(
+      name: "Llama-3-1B", prompts: [prompt(130)],
+      config: shape([
+        "layers": 2, "heads": 32, "kvHeads": 8, "headDim": 64, "ropeBase": 500_000, "scaling": "llama3",
+      ])),
+    Case(
+      name: "TinyLlama", prompts: lengths,
+      config: shape(["layers": 2, "heads": 32, "kvHeads": 4, "headDim": 64, "tied": false])),
+    Case(
+      name: "Mistral", prompts: lengths,
+      config: shape([
+        "layers": 2, "heads": 32, "kvHeads": 8, "headDim": 128, "window": 48, "tied": false,
+      ])),
   ]
+
+  /// From a single token to beyond a batch of rows, around the sizes of tiles and blocks.
+  private static let lengths = [1, 2, 17, 64, 65, 129, 600].map { prompt($0) }
+
+  /// Every stored type in every matrix, the embedding and the output too; rows of 256, as the larger blocks need.
+  private static let types: [Case] = TensorType.allCases.filter { $0 != .f32 }.map { type in
+    Case(
+      name: type.name, prompts: [prompt(1), prompt(40)],
+      config: shape([
+        "type": .text(type.name), "layers": 2, "hidden": 256, "heads": 4, "feedForward": 256, "tied": false,
+      ]))
+  }
 
   private static func shape(_ changes: [String: Setting]) -> [String: Setting] {
     let base: [String: Setting] = [

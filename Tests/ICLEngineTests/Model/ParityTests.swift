@@ -41,4 +41,36 @@ struct ParityTests {
       }
     }
   }
+
+  /// Query and key rows in Hugging Face's order where GGUF's is meant, in either or both: what a loader that forgets
+  /// the permutation computes. The comparison above must see it.
+  @Test(arguments: [[Projection.q], [.k], [.q, .k]])
+  func `the wrong convention of rotary pairs is far beyond the tolerance`(_ wrong: [Projection]) throws {
+    let model = try LlamaModel(contentsOf: LlamaReference.modelPath("TinyLlama"))
+    let c = model.configuration
+    var weights = model.weights
+    for layer in 0..<c.layerCount {
+      for projection in wrong {
+        let right = try #require(weights.blocks[layer].projections[projection]).dequantized()
+        var values: [Float] = []
+        for row in 0..<right.rows {
+          let (head, place) = row.quotientAndRemainder(dividingBy: c.headDimension)
+          let (half, pair) = place.quotientAndRemainder(dividingBy: c.headDimension / 2)
+          values += right.row(head * c.headDimension + 2 * pair + half)
+        }
+        weights.blocks[layer].projections[projection] = WeightMatrix(
+          name: "\(projection)", rows: right.rows, columns: right.columns, values: values)
+      }
+    }
+    let other = try LlamaModel(configuration: c, weights: weights, tokenizer: model.tokenizer)
+    let prompts = try #require(LlamaReference.cases.first { $0.name == "TinyLlama" }).prompts
+    let expected = try LlamaReference.states("TinyLlama")
+    for (index, prompt) in prompts.enumerated() where prompt.count > 16 {
+      let states = try other.forward([prompt])[0]
+      let wanted = try #require(expected[index]["residual \(c.layerCount)"]?.last)
+      let error = relativeError(try #require(states.residual(c.layerCount)?.first), wanted)
+      // A thousand times the tolerance; measured: 0.03 to 0.3.
+      #expect(error > 1000 * Self.tolerance, "\(prompt.count) tokens")
+    }
+  }
 }

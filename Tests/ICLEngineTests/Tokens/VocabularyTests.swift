@@ -68,7 +68,7 @@ struct VocabularyTests {
   func `random Unicode texts get the ids that SentencePiece and tokenizers give them`() throws {
     let output = try Fixtures.temporaryFolder("tokenizers")
     defer { try? FileManager.default.removeItem(at: output) }
-    try Fixtures.runPython("tokenizer_reference.py", [output.path, Self.folder.path, "3000"])
+    try Fixtures.runPython("tokenizer_reference.py", [output.path, Self.folder.path, "10000"])
     let reference = try JSONDecoder().decode(
       Reference.self, from: Data(contentsOf: output.appending(path: "texts.json")))
     let spm = try Self.tokenizer("llama-spm")
@@ -78,12 +78,17 @@ struct VocabularyTests {
     let llama3 = try ByteLevelTokenizer(
       pieces: pieces, merges: try #require(try file.strings("tokenizer.ggml.merges")),
       kinds: Array(repeating: .normal, count: pieces.count), wordRule: .llama3, begin: nil, end: nil)
-    #expect(reference.texts.count == 3000)
+    #expect(reference.texts.count == 10000)
     for (index, text) in reference.texts.enumerated() {
       func check(_ tokenizer: any Tokenizer, _ ids: [Int]) {
         #expect(
           tokenizer.encode(text, addSpecial: false, parseSpecial: false) == ids, "\(text.debugDescription)")
-        #expect(tokenizer.decode(ids) == text, "\(text.debugDescription)")
+        // U+2581 is how SentencePiece writes a space: the one character that doesn't come back. Bytes are compared:
+        // Swift takes canonically equivalent strings for equal.
+        let back =
+          tokenizer is SentencePieceTokenizer
+          ? text.unicodeScalars.map { $0 == "▁" ? " " : $0 } : Array(text.unicodeScalars)
+        #expect(tokenizer.decode(ids).unicodeScalars.elementsEqual(back), "\(text.debugDescription)")
       }
       check(spm, reference.sentencePiece[index])
       check(gpt2, reference.gpt2[index])
