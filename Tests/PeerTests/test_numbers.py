@@ -14,9 +14,10 @@ TYPES = [
     "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS"]
 GENERATED = ["F32", "Q8_0", "Q4_0", "Q5_1", "Q4_K", "Q6_K"]
 
-# Both sides round some thousand F32 operations in different orders; measured: up to 4e-6. A wrong nibble, scale or
-# rotation gives more than 1e-2.
-TOLERANCE = 1e-5
+# Both sides round some thousand F32 operations in different orders, and llama.cpp reaches the angle of a rotary pair by
+# multiplying in F32 from the pair before, which it pays for with the position: measured 4e-6 after 80 tokens, 1.2e-5
+# after 300. (Against transformers the engine holds 1e-5.) A wrong nibble, scale or rotation gives more than 1e-2.
+TOLERANCE = 3e-5
 
 
 def relative(found, expected):
