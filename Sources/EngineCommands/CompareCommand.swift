@@ -8,7 +8,7 @@ struct CompareCommand: ParsableCommand {
     commandName: "compare",
     abstract: "Compare hidden states after demonstrations and after tuning on them.",
     discussion: """
-      The task is one that comes with the engine (\(ClassificationTask.shipped.map(\.name).joined(separator: ", "))) or \
+      The task is one that comes with the engine (\(ClassificationTask.shippedNames.joined(separator: ", "))) or \
       a .csv, .tsv or .jsonl file, with --template.
 
       A specification (--spec) is JSON. All keys may be absent:

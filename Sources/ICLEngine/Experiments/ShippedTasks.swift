@@ -25,6 +25,9 @@ extension ClassificationTask {
     sentiment, topic, kind, size, entity, tense, weather, travel, emotion,
   ]
 
+  /// The names of `shipped`, known without writing any of the tasks' sentences: that takes a tenth of a second.
+  public static var shippedNames: [String] { TextTask.all.map(\.name) }
+
   /// Sentences of each class in the pool of demonstrations, and in that of queries.
   private static let sentencesPerClass = 120
 
@@ -59,7 +62,7 @@ extension ClassificationTask {
     guard let task = shipped.first(where: { $0.name == name }) else {
       throw EngineError(
         .invalidArgument, "no task of this name comes with the engine", at: "task \(name)",
-        expected: shipped.map(\.name).joined(separator: ", "), found: name,
+        expected: shippedNames.joined(separator: ", "), found: name,
         nextStep: "use one of these, or make a ClassificationTask of your own")
     }
     return task

@@ -21,7 +21,7 @@ extension Comparison {
   }
 
   private var taskExpression: String {
-    ClassificationTask.shipped.contains { $0.name == task }
+    ClassificationTask.shippedNames.contains(task)
       ? ".\(task)" : "yourTask /* \(task.replacing("*/", with: "* /")) */"
   }
 

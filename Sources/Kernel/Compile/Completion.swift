@@ -89,7 +89,17 @@ package final class Completion: Sendable {
           text: inserted, type: Self.type(of: item.kind),
           signature: item.type?.isEmpty == false ? signature.joined(separator: isCall ? " " : "") : item.description))
     }
-    return CompletionAnswer(matches: matches, cursorStart: word.start, cursorEnd: word.end)
+    return CompletionAnswer(
+      matches: Self.likely(matches, for: word.text), cursorStart: word.start, cursorEnd: word.end)
+  }
+
+  /// The matches that begin as the word does. The search is loose, `prin` finds `withTaskPriorityEscalationHandler`:
+  /// what it finds inside of names is for who would find nothing else, and must not keep Tab from inserting the one
+  /// name that was meant.
+  private static func likely(_ matches: [CompletionAnswer.Match], for word: String) -> [CompletionAnswer.Match] {
+    let beginning = word.lowercased()
+    let alike = matches.filter { $0.text.lowercased().hasPrefix(beginning) }
+    return alike.isEmpty ? matches : alike
   }
 
   private static let limit = 200

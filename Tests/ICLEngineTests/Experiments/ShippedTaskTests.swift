@@ -27,6 +27,10 @@ import Testing
     }
   }
 
+  @Test func `have names that are known without making them`() {
+    #expect(ClassificationTask.shippedNames == ClassificationTask.shipped.map(\.name))
+  }
+
   @Test func `have templates that are read again`() throws {
     for task in ClassificationTask.shipped { #expect(try PromptTemplate(task.template.text) == task.template) }
   }
