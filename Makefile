@@ -8,7 +8,7 @@ VENV  := .venv
 PY    := $(VENV)/bin/python
 export PATH := $(PATH):/opt/swift/usr/bin
 
-.PHONY: tour setup build kernelspec lab test test-swift test-fuzz test-kernel test-notebooks test-peers fuzz lint format bench clean
+.PHONY: tour setup build kernelspec lab test test-swift test-fuzz test-kernel test-clients test-notebooks test-peers fuzz lint format bench clean
 
 ## Set up, build, install the kernel into .venv, run the tour.
 tour: kernelspec
@@ -31,10 +31,10 @@ kernelspec: build
 lab: kernelspec
 	$(VENV)/bin/jupyter lab --notebook-dir notebooks
 
-## Everything: Swift suites, the protocol from outside, notebooks from top to bottom, formatting.
+## Everything: formatting, Swift suites, the protocol from outside, real clients, notebooks from top to bottom.
 test: kernelspec
 	@Scripts/setup python test
-	@$(MAKE) --no-print-directory lint test-swift test-fuzz test-kernel test-notebooks
+	@$(MAKE) --no-print-directory lint test-swift test-fuzz test-kernel test-clients test-notebooks
 
 lint:
 	@Scripts/check-format
@@ -58,6 +58,11 @@ test-peers: build
 test-kernel:
 	$(PY) -m pytest -q Tests/ConformanceTests
 
+## JupyterLab in headless Chromium, console, nbclient, nbconvert, papermill, nbval: two minutes. Pictures: out/clients.
+test-clients:
+	@Scripts/setup packages browser
+	$(PY) -m pytest -q Tests/ClientTests
+
 test-notebooks:
 	$(PY) Scripts/notebooks.py check notebooks
 
@@ -65,7 +70,7 @@ test-notebooks:
 format:
 	swift format -i -r Package.swift Sources Tests
 
-## Speed, side by side with the peers; never part of the tests.
+## Speed, side by side with ipykernel and the bare compiler; never part of the tests. Writes out/bench-kernel.md.
 bench: kernelspec
 	$(PY) Benchmarks/kernel/bench.py
 

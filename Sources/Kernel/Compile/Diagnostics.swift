@@ -125,7 +125,8 @@ struct Paint {
   func red(_ text: String) -> String { wrap("1;31", text) }
   func green(_ text: String) -> String { wrap("32", text) }
   func cyan(_ text: String) -> String { wrap("36", text) }
-  func gray(_ text: String) -> String { wrap("90", text) }
+  /// Faint, where a terminal can: the palette's own gray can't be read in JupyterLab's dark theme.
+  func gray(_ text: String) -> String { wrap("2", text) }
   func bold(_ text: String) -> String { wrap("1", text) }
 }
 

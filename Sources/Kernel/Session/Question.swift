@@ -1,10 +1,11 @@
 internal import NotebookDisplay
 
 /// A cell that asks instead of computing: `?name`, `name?` (two question marks for all there is to say) or `%help`.
-/// The answer is a page, which clients show in their pager.
+/// The answer is a page, which clients show in their pager. `exit` and `quit` ask the client to end.
 struct Question {
   enum Subject: Equatable {
     case help
+    case end
     case name(String, isDetailed: Bool)
   }
   let subject: Subject
@@ -13,6 +14,8 @@ struct Question {
     let text = code.trimming(while: \.isWhitespace)
     if text == "%help" || text == "?" {
       subject = .help
+    } else if text.wholeMatch(of: /(?:exit|quit)(?:\(\s*\))?/) != nil {
+      subject = .end
     } else if let match = text.wholeMatch(of: /(\?{1,2})\s*([^\s?]+)/), Self.isName(match.2) {
       subject = .name(String(match.2), isDetailed: match.1.count == 2)
     } else if let match = text.wholeMatch(of: /([^\s?]+)(\?{1,2})/), Self.isName(match.1) {
@@ -40,6 +43,7 @@ struct Question {
         Tab                completes
         display(value)     shows a value in the middle of a cell
         %help              this page
+        exit               leaves the console
 
       An error, a trap or an interrupt ends the cell and leaves every variable as it was.
       """)
@@ -48,12 +52,14 @@ struct Question {
 extension Session {
   enum Page {
     case page(MIMEBundle)
+    case end
     case nothing(String)
   }
 
   func answer(_ question: Question) -> Page {
     switch question.subject {
     case .help: return .page(Question.help)
+    case .end: return .end
     case .name(let name, let isDetailed):
       let bundle = runner.inspect(code: name, cursor: name.unicodeScalars.count, detailLevel: isDetailed ? 1 : 0)
       return bundle.map(Page.page) ?? .nothing("Nothing is known of `\(name)`.")

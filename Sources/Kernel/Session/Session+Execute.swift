@@ -36,9 +36,9 @@ extension Session {
     ]
     var aborted: [IncomingMessage] = []
     switch run(request, message, count: count, stored: stored) {
-    case .ok(let expressions, let pages):
+    case .ok(let expressions, let payload):
       reply["user_expressions"] = .object(expressions.mapValues(Self.content))
-      reply["payload"] = .array(pages.map(Self.payload))
+      reply["payload"] = .array(payload)
     case .error(let error):
       let content = JSONValue.from(ErrorContent(error))
       if !request.silent { iopub.publish("error", content, parent: parent) }
@@ -51,9 +51,9 @@ extension Session {
     return aborted
   }
 
-  /// What became of the code: a cell's outcome, or the pages that a question asked for.
+  /// What became of the code: a cell's outcome, or what a question asks of the client.
   private enum Answer {
-    case ok([String: ExpressionOutcome], pages: [MIMEBundle])
+    case ok([String: ExpressionOutcome], payload: [JSONValue])
     case error(CellError)
   }
 
@@ -62,15 +62,16 @@ extension Session {
       code: request.code, cellID: message.metadata["cellId"]?.string, executionCount: count, silent: request.silent,
       storeHistory: stored, allowStdin: request.allowStdin, isSubshell: message.header.subshellID != nil,
       userExpressions: request.userExpressions)
-    var pages: [MIMEBundle] = []
+    var payload: [JSONValue] = []
     if let question = Question(request.code) {
       switch answer(question) {
-      case .page(let bundle): pages = [bundle]
+      case .page(let bundle): payload = [Self.payload(bundle)]
+      case .end: payload = [.object(["source": .string("ask_exit"), "keepkernel": .bool(false)])]
       case .nothing(let text):
         relay(.stream(.stdout, text + "\n"), of: message, count: count, silent: request.silent, stored: false)
       }
       // The question is answered; the user expressions are still the runner's.
-      if request.userExpressions.isEmpty { return .ok([:], pages: pages) }
+      if request.userExpressions.isEmpty { return .ok([:], payload: payload) }
       cell.code = ""
     }
     let outcome = runner.execute(cell) { [self] event in
@@ -79,7 +80,7 @@ extension Session {
     }
     input.cancel(of: message)
     switch outcome {
-    case .ok(let expressions): return .ok(expressions, pages: pages)
+    case .ok(let expressions): return .ok(expressions, payload: payload)
     case .error(let error): return .error(error)
     }
   }
