@@ -25,13 +25,26 @@ package final class CellCompiler: Sendable {
   private let environment: CellEnvironment
   private let folder: String
   private let log: Logger
+  private let stand: ToolStand
+  private let stubs: String
 
   /// - Parameter folder: the session's own folder, which the caller creates and removes.
   package init(environment: CellEnvironment, folder: String, log: Logger) throws {
     self.environment = environment
     self.folder = folder
     self.log = log
-    try writeStubModules()
+    stand = ToolStand(folder: folder)
+    stubs = try Self.writeStubModules(
+      environment.hiddenClangModules + [Self.ownClangModule], [environment.moduleCache + "/stubs", folder + "/stubs"])
+  }
+
+  /// Ends the tools that wait for a next cell.
+  package func close() { stand.close() }
+
+  /// Has the next cell's tools loaded while this one runs.
+  private func prepare() {
+    stand.prepare(environment.toolchain.frontend)
+    stand.prepare(environment.toolchain.linker)
   }
 
   /// - Parameters:
@@ -65,6 +78,7 @@ package final class CellCompiler: Sendable {
         "-entry-point-function-name", entry, optimized ? "-O" : "-Onone",
       ] + moduleFlags + ["-gline-tables-only", "-diagnostic-style", "llvm", "-no-color-diagnostics"])
     guard compiled.succeeded else {
+      prepare()
       let found = Diagnostic.parse(
         compiled.output, label: label, source: source, file: cell + "/main.swift", lead: header.count + 1)
       if found.contains(where: { $0.severity == .error && $0.file == label }) {
@@ -86,6 +100,7 @@ package final class CellCompiler: Sendable {
         "--hash-style=both", "--eh-frame-hdr",
       ] + source.names.linkedLibraries(in: environment.toolchain.libraries) + environment.linkerFlags)
     guard linked.succeeded else { throw CompileFailure.tool("ld.lld failed:\n\(linked.output.suffix(4000))") }
+    prepare()
     log.debug(
       "compiled",
       metadata: [
@@ -114,32 +129,38 @@ package final class CellCompiler: Sendable {
   }
 
   /// CellSupport has one of its own.
-  private var hiddenClangModules: [String] { environment.hiddenClangModules + ["CHostSupport"] }
+  private static let ownClangModule = "CHostSupport"
+  private var hiddenClangModules: [String] { environment.hiddenClangModules + [Self.ownClangModule] }
 
   private var stubFlags: [String] {
-    hiddenClangModules.flatMap { ["-Xcc", "-fmodule-map-file=\(folder)/stubs/\($0).modulemap"] }
+    hiddenClangModules.flatMap { ["-Xcc", "-fmodule-map-file=\(stubs)/\($0).modulemap"] }
   }
 
   /// The engine's own C modules are imported internally: the compiler asks that they exist and looks no further, so
-  /// empty ones do.
-  private func writeStubModules() throws {
-    do {
-      try FileManager.default.createDirectory(atPath: folder + "/stubs", withIntermediateDirectories: true)
-      for name in hiddenClangModules {
-        try Data("module \(name) {}\n".utf8).write(to: URL(fileURLWithPath: "\(folder)/stubs/\(name).modulemap"))
-      }
-    } catch {
-      throw CompileFailure.system("the session folder \(folder) can't be written: \(error.localizedDescription)")
+  /// empty ones do. They lie beside the module cache: what the compiler makes of them is kept there by their path, and
+  /// would be made anew, and kept for ever, for every session's own.
+  private static func writeStubModules(_ names: [String], _ places: [String]) throws -> String {
+    var failure: (any Error)?
+    for place in places {
+      do {
+        try FileManager.default.createDirectory(
+          atPath: place, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        for name in names {
+          let path = "\(place)/\(name).modulemap"
+          let text = Data("module \(name) {}\n".utf8)
+          if FileManager.default.contents(atPath: path) != text {
+            try text.write(to: URL(fileURLWithPath: path), options: .atomic)
+          }
+        }
+        return place
+      } catch { failure = error }
     }
+    throw CompileFailure.system(
+      "the session folder \(places.last ?? "") can't be written: \(failure?.localizedDescription ?? "")")
   }
 
   private func run(_ tools: ToolRunner, _ arguments: [String]) throws -> ToolResult {
-    let result: ToolResult
-    do {
-      result = try tools.run(arguments)
-    } catch CompileFailure.system(let what) where what.contains(String(cString: strerror(ECANCELED))) {
-      throw CompileFailure.interrupted
-    }
+    let result = try tools.run(arguments, ready: arguments.first.flatMap(stand.take))
     if result.signal == SIGKILL { throw CompileFailure.interrupted }
     return result
   }

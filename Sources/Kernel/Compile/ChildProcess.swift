@@ -10,6 +10,12 @@ package struct ToolResult: Sendable, Equatable {
   package var signal: Int32
   package var output: String
   package var succeeded: Bool { status == 0 && signal == 0 }
+
+  package init(status: Int32, signal: Int32, output: String) {
+    self.status = status
+    self.signal = signal
+    self.output = output
+  }
 }
 
 /// Runs tools by `posix_spawn`, one at a time, and can be told to end the one that runs.
@@ -29,34 +35,26 @@ package final class ToolRunner: Sendable {
 
   /// Runs a tool and collects what it writes. Output beyond 4 MiB is dropped, and the tool is killed after `limit`
   /// seconds.
-  package func run(_ arguments: [String], limit: Double = 120) throws -> ToolResult {
-    var pipes: [Int32] = [-1, -1]
-    guard chs_pipe(&pipes) == 0 else { throw posixError("pipe") }
-    defer { close(pipes[0]) }
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-    posix_spawn_file_actions_adddup2(&actions, pipes[1], 1)
-    posix_spawn_file_actions_adddup2(&actions, pipes[1], 2)
-    let variables = ProcessInfo.processInfo.environment.map { "\($0)=\($1)" }
-    var child: pid_t = 0
-    let failure = withCStrings(arguments) { argv in
-      state.withLock { state -> Int32 in
-        guard !state.cancelled else { return ECANCELED }
-        let failure = withCStrings(variables) { posix_spawn(&child, arguments[0], &actions, nil, argv, $0) }
-        if failure == 0 { state.running = child }
-        return failure
+  /// - Parameter ready: the same tool, waiting for its arguments.
+  package func run(_ arguments: [String], ready: ReadyTool? = nil, limit: Double = 120) throws -> ToolResult {
+    let (tool, isReady) = try state.withLock { state in
+      guard !state.cancelled else {
+        ready?.end()
+        throw CompileFailure.interrupted
       }
+      if let ready, ready.begin(arguments) {
+        state.running = ready.process.pid
+        return (ready.process, true)
+      }
+      let tool = try SpawnedTool(arguments)
+      state.running = tool.pid
+      return (tool, false)
     }
-    close(pipes[1])
-    guard failure == 0 else {
-      errno = failure
-      throw posixError("posix_spawn \(arguments[0])")
-    }
-    let output = collect(pipes[0], child: child, limit: limit)
+    defer { if isReady { ready?.removeArguments() } }
+    let output = collect(tool.output, child: tool.pid, limit: limit)
+    close(tool.output)
     var status: Int32 = 0
-    while waitpid(child, &status, 0) < 0 && errno == EINTR {}
+    while waitpid(tool.pid, &status, 0) < 0 && errno == EINTR {}
     state.withLock { $0.running = 0 }
     let signal = status & 0x7f
     return ToolResult(
@@ -84,6 +82,55 @@ package final class ToolRunner: Sendable {
       if output.count < 4 << 20 { output.append(contentsOf: buffer[..<n]) }
     }
     return output
+  }
+}
+
+/// A tool that was started: its process, and the pipe into which it writes all that it says.
+struct SpawnedTool: Sendable {
+  let pid: pid_t
+  let output: Int32
+
+  /// - Parameter input: the tool's standard input, `/dev/null` if there is none.
+  init(_ arguments: [String], input: Int32? = nil) throws {
+    var pipes: [Int32] = [-1, -1]
+    guard chs_pipe(&pipes) == 0 else { throw posixError("pipe") }
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    if let input {
+      posix_spawn_file_actions_adddup2(&actions, input, 0)
+    } else {
+      posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    }
+    posix_spawn_file_actions_adddup2(&actions, pipes[1], 1)
+    posix_spawn_file_actions_adddup2(&actions, pipes[1], 2)
+    let variables = ProcessInfo.processInfo.environment.map { "\($0)=\($1)" }
+    var child: pid_t = 0
+    let failure = withCStrings(arguments) { argv in
+      withCStrings(variables) { posix_spawn(&child, arguments[0], &actions, nil, argv, $0) }
+    }
+    close(pipes[1])
+    guard failure == 0 else {
+      close(pipes[0])
+      errno = failure
+      throw posixError("posix_spawn \(arguments[0])")
+    }
+    pid = child
+    output = pipes[0]
+  }
+
+  /// Whether the process hasn't ended yet. One that has stays to be waited for.
+  var isAlive: Bool {
+    var info = siginfo_t()
+    return waitid(P_PID, id_t(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_signo == 0
+  }
+
+  /// Ends the process and forgets it.
+  func end() {
+    kill(pid, SIGKILL)
+    close(output)
+    var status: Int32 = 0
+    while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
   }
 }
 

@@ -70,6 +70,7 @@ package final class CompilingCellRunner: CellRunner {
       return (state.link, state.executions)
     }
     for execution in executions { execution.tools.cancel() }
+    compiler.close()
     link?.send(.shutdown)
     link?.terminate()
     folder.remove()
