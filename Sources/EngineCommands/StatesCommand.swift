@@ -1,7 +1,7 @@
 import ArgumentParser
 import ICLEngine
 
-/// `states`: the residual stream of a prompt, and logits.
+/// `states`: the residual stream of a prompt, what is inside its blocks, logits, the logit lens.
 struct StatesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "states", abstract: "Write the hidden states of a prompt.",
@@ -9,19 +9,33 @@ struct StatesCommand: ParsableCommand {
       Layer 0 is the embeddings, layer i the residual stream after block i before the final norm, "final" after it.
       With --json: {"tokens":[…],"layers":{"0":[[…]],…,"final":[[…]]},"logits":{"ids":[[…]],"values":[[…]]}},
       one inner list for each chosen position; logits are sorted, the greatest first, unless all are asked for.
+      With --points also "points":{"attentionOutput":{"1":[[…]],…},…}; with --attention "attention":{"probabilities":
+      {"1":[position][head][key position],…}}; with --lens "lens":{"layers":[…],"positions":[…],"targets":[…],
+      "cells":[layer][position]}.
       """)
 
   @OptionGroup var options: ModelOptions
   @Option(help: "The prompt as text.") var text: String?
   @Option(help: ArgumentHelp("The prompt as token ids.", valueName: "1,2,3")) var ids: String?
   @Option(help: ArgumentHelp("Which layers.", valueName: "all|last|0,5")) var layers = "all"
-  @Option(help: ArgumentHelp("Which positions.", valueName: "last|all")) var positions = "last"
+  @Option(help: ArgumentHelp("Which positions; -1 is the last.", valueName: "last|all|0,-1|2..5"))
+  var positions = "last"
+  @Option(
+    help: ArgumentHelp(
+      "States inside the blocks: headOutputs, attentionOutput, feedForwardOutput.", valueName: "point,…"))
+  var points: String?
+  @Option(help: ArgumentHelp("What each head sees.", valueName: "logits|probabilities")) var attention: String?
+  @Option(help: ArgumentHelp("Which heads of --attention; all without it.", valueName: "0,3")) var heads: String?
+  @Option(help: ArgumentHelp("The logit lens: the K likeliest tokens after each layer.", valueName: "K")) var lens: Int?
   @Option(help: ArgumentHelp("How many logits at each chosen position.", valueName: "K|all")) var logits: String?
 
   private struct Output: Encodable {
     let tokens: [Int]
     let layers: [String: [[Float]]]
     let logits: Logits?
+    let points: [String: [String: [[Float]]]]?
+    let attention: [String: [String: [[[Float]]]]]?
+    let lens: LogitLens?
     struct Logits: Encodable {
       let ids: [[Int]]
       let values: [[Float]]
@@ -40,9 +54,27 @@ struct StatesCommand: ParsableCommand {
     let request = try capture()
     let states = try engine.model.forward([prompt], capture: request)[0]
     var byLayer: [String: [[Float]]] = [:]
-    for (key, rows) in states.rows { byLayer[key.point == .finalNorm ? "final" : String(key.layer)] = rows }
+    var byPoint: [String: [String: [[Float]]]] = [:]
+    for (key, rows) in states.rows {
+      switch key.point {
+      case .finalNorm: byLayer["final"] = rows
+      case .residual: byLayer[String(key.layer)] = rows
+      case .headOutputs, .attentionOutput, .feedForwardOutput:
+        byPoint[key.point.rawValue, default: [:]][String(key.layer)] = rows
+      }
+    }
+    var seen: [String: [String: [[[Float]]]]] = [:]
+    for (key, rows) in states.attention { seen[key.point.rawValue, default: [:]][String(key.layer)] = rows }
     let chosen = logits.map { top($0, states.logits) }
-    if options.json { return try printJSON(Output(tokens: prompt, layers: byLayer, logits: chosen)) }
+    let shown = try lens.map { count in
+      try engine.model.logitLens(prompt, layers: request.layers, positions: request.positions, top: count)
+    }
+    if options.json {
+      return try printJSON(
+        Output(
+          tokens: prompt, layers: byLayer, logits: chosen, points: byPoint.isEmpty ? nil : byPoint,
+          attention: seen.isEmpty ? nil : seen, lens: shown))
+    }
     print("\(prompt.count) tokens; positions \(states.positions.map(String.init).joined(separator: ", "))")
     for key in byLayer.keys.sorted(by: { (Int($0) ?? .max) < (Int($1) ?? .max) }) {
       for row in byLayer[key] ?? [] {
@@ -51,14 +83,55 @@ struct StatesCommand: ParsableCommand {
         print("\(key)\tlength \(Float(norm))\t\(head) …")
       }
     }
+    printInside(byPoint, seen, states)
+    if let shown { print(shown.table().plainText) }
     for (ids, values) in zip(chosen?.ids ?? [], chosen?.values ?? []) {
       let shown = zip(ids, values).prefix(20).map { "\(engine.model.tokenizer.piece($0)) \($1)" }
       print("logits\t" + shown.joined(separator: "  "))
     }
   }
 
+  /// What is inside the blocks, a line for each row.
+  private func printInside(
+    _ points: [String: [String: [[Float]]]], _ attention: [String: [String: [[[Float]]]]], _ states: HiddenStates
+  ) {
+    func ordered<T>(_ layers: [String: T]) -> [(key: String, value: T)] {
+      layers.sorted { (Int($0.key) ?? 0) < (Int($1.key) ?? 0) }
+    }
+    for (point, layers) in points.sorted(by: { $0.key < $1.key }) {
+      for (layer, rows) in ordered(layers) {
+        for row in rows { print("\(point) \(layer)\t\(row.prefix(4).map { "\($0)" }.joined(separator: " ")) …") }
+      }
+    }
+    for (point, layers) in attention {
+      for (layer, rows) in ordered(layers) {
+        for (position, heads) in zip(states.positions, rows) {
+          for (head, row) in zip(states.heads, heads) {
+            let most = row.indices.max { row[$0] < row[$1] } ?? 0
+            print("\(point) \(layer)\tposition \(position), head \(head): most at \(most), \(row[most])")
+          }
+        }
+      }
+    }
+  }
+
   private func capture() throws -> CaptureRequest {
     var request = CaptureRequest(points: [.residual, .finalNorm], logits: logits != nil)
+    for name in points?.split(separator: ",").map(String.init) ?? [] {
+      guard let point = CapturePoint(rawValue: name) else {
+        let known = CapturePoint.allCases.map(\.rawValue).joined(separator: ", ")
+        throw ValidationError("--points takes \(known), not '\(name)'.")
+      }
+      request.points.insert(point)
+    }
+    if let attention {
+      guard let point = AttentionPoint(rawValue: attention) else {
+        throw ValidationError("--attention takes logits or probabilities, not '\(attention)'.")
+      }
+      request.attention = [point]
+    }
+    if let heads { request.heads = try integers(heads, option: "--heads") }
+    if let lens, lens < 1 { throw ValidationError("--lens takes a number above 0, not '\(lens)'.") }
     switch layers {
     case "all": request.layers = .all
     case "last": request.layers = .last
@@ -67,7 +140,13 @@ struct StatesCommand: ParsableCommand {
     switch positions {
     case "last": request.positions = .last
     case "all": request.positions = .all
-    default: request.positions = .some(try integers(positions, option: "--positions"))
+    default:
+      let ends = positions.replacing("..", with: "|").split(separator: "|", omittingEmptySubsequences: false)
+      if ends.count == 2, let first = Int(ends[0]), let last = Int(ends[1]), first <= last {
+        request.positions = .range(first...last)
+      } else {
+        request.positions = .some(try integers(positions, option: "--positions"))
+      }
     }
     if let logits, logits != "all", (Int(logits) ?? 0) < 1 {
       throw ValidationError("--logits takes a number above 0 or all, not '\(logits)'.")

@@ -9,7 +9,8 @@ struct TuneCommand: ParsableCommand {
     discussion: """
       Examples are lines of JSON: {"prompt": "…", "answer": "…"}, of which only the answer counts in the loss, or
       {"text": "…"}, of which everything does. The adapter is saved as PEFT saves one.
-      Interrupted with Ctrl-C, it keeps the last whole update.
+      Interrupted with Ctrl-C, it keeps the last whole update; with --checkpoint the same command goes on from there, and
+      ends with the bits of a run that was never interrupted.
       With --json: {"losses":[…],"steps":N,"interrupted":false,"seconds":…,"tokensPerSecond":…,"adapter":"…"}.
       """)
 
@@ -20,14 +21,40 @@ struct TuneCommand: ParsableCommand {
   @Option(help: "The update is scaled by alpha / rank.") var alpha: Float = 16
   @Option(help: "Which of q,k,v,o,gate,up,down are tuned, with commas between.") var projections = "q,v"
   @Option(help: "Share of their input that updates don't see in a step.") var dropout: Float = 0
+  @Flag(help: "Scale by alpha / √rank instead (rank-stabilized).") var rankStabilized = false
+  @Option(help: ArgumentHelp("Which blocks are tuned, from 1; all without it.", valueName: "1,2,…")) var layers: String?
+  @Option(help: ArgumentHelp("The optimizer.", valueName: "adamw|sgd")) var optimizer = "adamw"
+  @Option(help: "Momentum of sgd.") var momentum: Float = 0
+  @Option(help: "Weight decay.") var decay: Float = 0
   @Option(help: "Optimizer steps.") var steps = 60
   @Option(help: "Examples in each step; without it all of them.") var batch: Int?
   @Option(help: "Portions in which a step's examples go through the model: less memory.") var accumulate = 1
   @Option(help: "Peak learning rate.") var rate: Float = 1e-3
   @Option(help: "Steps over which the rate rises.") var warmUp = 0
-  @Flag(help: "Let the rate fall along half a cosine.") var cosine = false
+  @Option(help: ArgumentHelp("How the rate goes on: stays or falls to 0.", valueName: "constant|linear|cosine"))
+  var schedule = "constant"
+  @Flag(help: "The same as --schedule cosine.") var cosine = false
+  @Flag(help: "Compute each block's inside again in the backward pass: less memory, the same bits.")
+  var recompute = false
+  @Option(help: "A file that keeps the run; if it is there, the run goes on from it.") var checkpoint: String?
+  @Option(help: "Steps between two writings of the checkpoint.") var checkpointEvery = 10
+  @Flag(help: "Begin anew even if the checkpoint is there.") var anew = false
   @Option(help: "Largest norm of all gradients together.") var clip: Float?
   @Option(help: "Decides initial values, order of examples and dropout.") var seed: UInt64 = 0
+
+  private static let schedules: [String: RateSchedule] = ["constant": .constant, "linear": .linear, "cosine": .cosine]
+
+  func validate() throws {
+    if Self.schedules[schedule] == nil {
+      throw ValidationError("--schedule takes constant, linear or cosine, not '\(schedule)'.")
+    }
+    if !["adamw", "sgd"].contains(optimizer) {
+      throw ValidationError("--optimizer takes adamw or sgd, not '\(optimizer)'.")
+    }
+    if let layers, layers.split(separator: ",", omittingEmptySubsequences: false).contains(where: { Int($0) == nil }) {
+      throw ValidationError("--layers takes whole numbers, not '\(layers)'.")
+    }
+  }
 
   private struct Line: Decodable {
     var prompt: String?
@@ -56,16 +83,23 @@ struct TuneCommand: ParsableCommand {
       return projection
     }
     let settings = TuningConfiguration(
-      method: .lora(rank: rank, alpha: alpha, projections: chosen, dropout: dropout), learningRate: rate,
-      schedule: cosine ? .cosine : .constant, warmUpSteps: warmUp, steps: steps, batchSize: batch,
-      accumulation: accumulate, clip: clip, seed: seed)
+      method: .lora(
+        rank: rank, alpha: alpha, projections: chosen, dropout: dropout, isRankStabilized: rankStabilized),
+      optimizer: optimizer == "sgd" ? .sgd(momentum: momentum, weightDecay: decay) : .adamW(weightDecay: decay),
+      learningRate: rate, schedule: cosine ? .cosine : Self.schedules[schedule] ?? .constant, warmUpSteps: warmUp,
+      steps: steps, batchSize: batch, accumulation: accumulate, clip: clip, seed: seed,
+      layers: layers?.split(separator: ",").compactMap { Int($0) }, recomputes: recompute)
     let clock = ContinuousClock()
     let start = clock.now
+    // Of this call: a run that goes on has more.
+    var done = 0
     let result = try interruptible {
-      try engine.tune(examples, settings) { progress in
-        if options.json { return }
-        let line = "step \(progress.step) of \(progress.steps)  loss \(progress.loss)\n"
-        FileHandle.standardError.write(Data(line.utf8))
+      try engine.tune(
+        examples, settings,
+        checkpoint: checkpoint.map { TuningCheckpoint($0, every: checkpointEvery, resumes: !anew) }
+      ) { progress in
+        done += 1
+        if !options.json { FileHandle.standardError.write(Data("\(progress)\n".utf8)) }
       }
     }
     let time = start.duration(to: clock.now)
@@ -74,7 +108,7 @@ struct TuneCommand: ParsableCommand {
       try adapter.write(to: out, for: engine.model.configuration, baseModel: engine.model.name)
     }
     let perStep = examples.reduce(0) { $0 + $1.tokens.count } * min(batch ?? examples.count, examples.count)
-    let tokens = Double(perStep) / Double(examples.count) * Double(result.completedSteps)
+    let tokens = Double(perStep) / Double(examples.count) * Double(done)
     let report = Report(
       losses: result.losses, steps: result.completedSteps, interrupted: result.isInterrupted, seconds: seconds,
       tokensPerSecond: seconds > 0 ? tokens / seconds : 0, adapter: out)

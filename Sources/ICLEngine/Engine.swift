@@ -69,9 +69,11 @@ public final class Engine: Sendable {
   /// The states of some texts, each a prompt of its own.
   /// - Throws: `invalidArgument`, `contextOverflow`, `interrupted`
   public func states(
-    _ texts: [String], capture: CaptureRequest = CaptureRequest(), adapter: LoRAAdapter? = nil
+    _ texts: [String], capture: CaptureRequest = CaptureRequest(), adapter: LoRAAdapter? = nil,
+    interventions: [Intervention] = []
   ) throws(EngineError) -> [HiddenStates] {
-    try model.forward(texts.map { tokenize($0) }, capture: capture, adapter: adapter)
+    try model.forward(
+      texts.map { tokenize($0) }, capture: capture, adapter: adapter, interventions: interventions)
   }
 
   /// Continues a text.

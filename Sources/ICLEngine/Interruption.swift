@@ -19,11 +19,22 @@ public enum Interruption {
   public static func reset() { raised.store(false, ordering: .releasing) }
 
   public static var isRequested: Bool {
-    raised.load(ordering: .acquiring) || Task.isCancelled || asked.withLock { $0 }()
+    raised.load(ordering: .acquiring) || Task.isCancelled || asked.withLock { $0 }() || allowance?.isSpent == true
   }
 
   /// Throws `EngineError.Code.interrupted` when a stop was asked for. Cheap: call it once per layer or step.
   public static func check() throws(EngineError) {
+    allowance?.spend()
     if isRequested { throw EngineError(.interrupted, "interrupted; what was complete is kept") }
+  }
+
+  /// How many checks may still pass before a stop: for tests that stop work in the middle of something.
+  @TaskLocal package static var allowance: Allowance?
+
+  package final class Allowance: Sendable {
+    private let left: Atomic<Int>
+    package init(checks: Int) { left = Atomic(checks) }
+    var isSpent: Bool { left.load(ordering: .relaxed) < 0 }
+    func spend() { left.subtract(1, ordering: .relaxed) }
   }
 }

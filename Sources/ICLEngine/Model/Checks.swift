@@ -113,7 +113,8 @@ extension LoRAAdapter {
     for (index, block) in blocks.enumerated() {
       for (projection, pair) in block {
         let shape = projection.shape(in: c)
-        guard pair.a.count == rank * shape.input, pair.b.count == rank * shape.output else {
+        let rank = rank(of: pair)
+        guard rank > 0, pair.a.count == rank * shape.input, pair.b.count == rank * shape.output else {
           throw EngineError(
             .invalidArgument, "the adapter doesn't fit the model",
             at: "adapter, block \(index), \(projection.rawValue)",

@@ -4,14 +4,24 @@
 public final class DecodingSession {
   public let model: LlamaModel
   public let adapter: LoRAAdapter?
+  /// Changes on the way; see ``init(_:adapter:interventions:)``.
+  public let interventions: [Intervention]
   /// What has been read.
   public private(set) var tokens: [Int] = []
   private var chain: [KeyValueSegment] = []
+  /// Of the first tokens that were read, the prompt.
+  private var plan: InterventionPlan?
 
-  public init(_ model: LlamaModel, adapter: LoRAAdapter? = nil) throws(EngineError) {
+  /// - Parameter interventions: their positions are those of the first tokens that are read, the prompt (number 0);
+  ///   `.all` and `.from` go on acting on what follows it
+  /// - Throws: `invalidArgument` when the adapter doesn't fit the model
+  public init(
+    _ model: LlamaModel, adapter: LoRAAdapter? = nil, interventions: [Intervention] = []
+  ) throws(EngineError) {
     try adapter?.check(model.configuration)
     self.model = model
     self.adapter = adapter
+    self.interventions = interventions
   }
 
   /// Reads more tokens, at least one.
@@ -28,7 +38,8 @@ public final class DecodingSession {
         nextStep: "ask for fewer tokens or shorten the prompt")
     }
     let before = (tokens: tokens.count, segments: chain.count)
-    do {
+    if tokens.isEmpty { plan = try InterventionPlan(interventions, prompts: [new], in: model.configuration) }
+    do throws(EngineError) {
       var states: FloatMatrix?
       var rest = new[...]
       while !rest.isEmpty {
@@ -37,9 +48,13 @@ public final class DecodingSession {
       guard let states else { preconditionFailure("check(_:name:) refuses an empty list") }
       let last = FloatMatrix(rows: 1, columns: model.configuration.hiddenSize)
       last.copyRows(states.rows - 1..<states.rows, of: states, to: 0)
-      return model.logits(model.finalNorm(last)).row(0)
+      let normed = model.finalNorm(last)
+      let hooks = hooks(tokens.count - 1, 1)
+      hooks?.reach(.finalNorm, model.configuration.layerCount, normed)
+      if let failure = hooks?.failure { throw failure }
+      return model.logits(normed).row(0)
     } catch {
-      // Only interruption comes here: forget what was half read.
+      // Interruption, or an intervention's closure that can't be: forget what was half read.
       tokens.removeLast(tokens.count - before.tokens)
       chain.removeLast(chain.count - before.segments)
       for segment in chain { segment.count = min(segment.count, before.tokens - segment.start) }
@@ -59,10 +74,29 @@ public final class DecodingSession {
     let part = Array(rest.prefix(count))
     let path = chain.dropLast().map { KeyValueLink(segment: $0, count: $0.count) }
     let run = TokenRun(tokens: part, start: tokens.count, path: path, segment: segment, offset: segment.count)
-    let states = try ForwardPass(model: model, adapter: adapter, pool: model.pool)([run]) { _, _, _ in }
+    let hooks = hooks(tokens.count, count)
+    let states = try ForwardPass(model: model, adapter: adapter, pool: model.pool)([run], hooks: hooks)
+    if let failure = hooks?.failure { throw failure }
     tokens += part
     rest = rest.dropFirst(count)
     return states
+  }
+
+  /// What acts on some consecutive positions; `nil` for nothing.
+  private func hooks(_ start: Int, _ count: Int) -> PassHooks? {
+    guard let plan, !plan.isEmpty else { return nil }
+    var rows: [PassHooks.Row] = []
+    for position in start..<start + count {
+      let applications = plan.continued(position)
+      if applications.isEmpty { continue }
+      rows.append(
+        PassHooks.Row(
+          row: position - start, prompt: 0, position: position, applications: applications, isWanted: false))
+    }
+    if rows.isEmpty { return nil }
+    return PassHooks(
+      rows, rowCount: count, plan: plan, request: CaptureRequest(points: []), layers: [], heads: []
+    ) { _, _, _ in }
   }
 
   /// Positions that a session makes room for at a time.

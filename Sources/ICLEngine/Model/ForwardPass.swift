@@ -6,13 +6,23 @@ struct ForwardPass {
   let adapter: LoRAAdapter?
   let pool: ThreadPool
 
-  /// What a pass is asked to report: called with each captured point as soon as it is there.
-  typealias Observer = (_ point: CapturePoint, _ layer: Int, _ states: FloatMatrix) -> Void
+  /// Blocks that are computed, from the first; the segments of the runs have room for as many.
+  let blockCount: Int
+
+  init(model: LlamaModel, adapter: LoRAAdapter?, pool: ThreadPool, blockCount: Int? = nil) {
+    self.model = model
+    self.adapter = adapter
+    self.pool = pool
+    self.blockCount = blockCount ?? model.configuration.layerCount
+  }
 
   /// Computes all rows of `runs`, in order; fills their segments' keys and values.
-  /// - Parameter observe: sees `[R, D]` states; it copies what it wants to keep.
-  /// - Returns: the residual stream after the last block, `[R, D]`.
-  func callAsFunction(_ runs: [TokenRun], observe: Observer) throws(EngineError) -> FloatMatrix {
+  /// - Parameter hooks: see and change the `[R, D]` states at each point; they copy what they want to keep.
+  /// - Returns: the residual stream after the last block that is computed, `[R, D]`.
+  func callAsFunction(_ runs: [TokenRun], hooks: PassHooks?) throws(EngineError) -> FloatMatrix {
+    func reach(_ point: CapturePoint, _ layer: Int, _ states: FloatMatrix) {
+      hooks?.reach(point, layer, states)
+    }
     let c = model.configuration
     let tokens = runs.flatMap(\.tokens)
     let count = tokens.count
@@ -23,7 +33,7 @@ struct ForwardPass {
     for (row, token) in tokens.enumerated() {
       model.weights.tokenEmbedding.dequantize(token..<token + 1, into: x.pointer(row: row))
     }
-    observe(.residual, 0, x)
+    reach(.residual, 0, x)
 
     let pairs = c.ropeDimension / 2
     let cosine = FloatMatrix(rows: count, columns: pairs)
@@ -38,11 +48,11 @@ struct ForwardPass {
     let gate = FloatMatrix(rows: count, columns: c.feedForwardSize)
     let up = FloatMatrix(rows: count, columns: c.feedForwardSize)
     let branch = FloatMatrix(rows: count, columns: c.hiddenSize)
-    let attention = Attention(
+    var attention = Attention(
       headCount: c.headCount, keyValueHeadCount: c.keyValueHeadCount, headDimension: c.headDimension,
       window: c.slidingWindow, pool: pool)
 
-    for layer in 0..<c.layerCount {
+    for layer in 0..<blockCount {
       try Interruption.check()
       let block = model.weights.blocks[layer]
       norm(x, block.attentionNorm, into: normed)
@@ -54,9 +64,11 @@ struct ForwardPass {
       table.rope_f32(
         k.pointer(), k.columns, cosine.pointer(), sine.pointer(), count, c.keyValueHeadCount, c.headDimension,
         c.ropeDimension)
+      attention.watch = hooks?.watch(layer + 1)
       attention(store(runs, layer, k, v), queries: q, output: attended)
+      reach(.headOutputs, layer + 1, attended)
       project(.o, layer, attended, into: branch)
-      observe(.attentionOutput, layer + 1, branch)
+      reach(.attentionOutput, layer + 1, branch)
       table.add_f32(branch.pointer(), x.pointer(), count * c.hiddenSize)
 
       norm(x, block.feedForwardNorm, into: normed)
@@ -67,9 +79,9 @@ struct ForwardPass {
         table.silu_mul_f32(gate.pointer() + at, up.pointer() + at, gate.pointer() + at, range.count)
       }
       project(.down, layer, gate, into: branch)
-      observe(.feedForwardOutput, layer + 1, branch)
+      reach(.feedForwardOutput, layer + 1, branch)
       table.add_f32(branch.pointer(), x.pointer(), count * c.hiddenSize)
-      observe(.residual, layer + 1, x)
+      reach(.residual, layer + 1, x)
     }
     for run in runs { run.segment.count = max(run.segment.count, run.offset + run.tokens.count) }
     return x
@@ -85,12 +97,11 @@ struct ForwardPass {
       for row in 0..<x.rows { table.add_f32(bias, y.pointer(row: row), bias.count) }
     }
     guard let adapter, let pair = adapter.blocks[layer][projection] else { return }
-    let reduced = FloatMatrix(rows: x.rows, columns: adapter.rank)
-    table.gemm_nt_f32(
-      x.pointer(), x.columns, pair.a, x.columns, reduced.pointer(), adapter.rank, x.rows, adapter.rank, x.columns, 0)
-    let scaled = FloatMatrix(rows: x.rows, columns: adapter.rank)
-    table.axpy_f32(adapter.scale, reduced.pointer(), scaled.pointer(), x.rows * adapter.rank)
-    let rank = adapter.rank
+    let rank = adapter.rank(of: pair)
+    let reduced = FloatMatrix(rows: x.rows, columns: rank)
+    table.gemm_nt_f32(x.pointer(), x.columns, pair.a, x.columns, reduced.pointer(), rank, x.rows, rank, x.columns, 0)
+    let scaled = FloatMatrix(rows: x.rows, columns: rank)
+    table.axpy_f32(adapter.scale(of: pair), reduced.pointer(), scaled.pointer(), x.rows * rank)
     pair.b.withUnsafeBufferPointer { b in
       guard let b = b.baseAddress else { return }
       pool.split(y.columns, grain: 16, worth: x.rows * y.columns * rank) { range in

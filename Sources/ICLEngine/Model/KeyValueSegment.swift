@@ -9,15 +9,17 @@ package final class KeyValueSegment: @unchecked Sendable {
   package let capacity: Int
   /// Rows that are valid. Grows only while one decoding session owns the segment.
   package internal(set) var count = 0
-  /// One matrix `[capacity, K·E]` per layer; keys are stored rotated.
+  /// One matrix `[capacity, K·E]` per layer that is computed; keys are stored rotated.
   let keys: [FloatMatrix]
   let values: [FloatMatrix]
 
-  package init(start: Int, capacity: Int, configuration c: ModelConfiguration) {
+  /// - Parameter layers: how many layers, from the first, have room; `nil` for all
+  package init(start: Int, capacity: Int, configuration c: ModelConfiguration, layers: Int? = nil) {
     self.start = start
     self.capacity = capacity
-    keys = (0..<c.layerCount).map { _ in FloatMatrix(rows: capacity, columns: c.keyValueWidth) }
-    values = (0..<c.layerCount).map { _ in FloatMatrix(rows: capacity, columns: c.keyValueWidth) }
+    let layers = 0..<(layers ?? c.layerCount)
+    keys = layers.map { _ in FloatMatrix(rows: capacity, columns: c.keyValueWidth) }
+    values = layers.map { _ in FloatMatrix(rows: capacity, columns: c.keyValueWidth) }
   }
 
   package var byteCount: Int { 2 * keys.count * capacity * (keys.first?.columns ?? 0) * 4 }

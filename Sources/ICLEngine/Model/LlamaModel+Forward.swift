@@ -12,38 +12,57 @@ extension LlamaModel {
   public func forward(
     _ prompts: [[Int]], capture: CaptureRequest = CaptureRequest(), adapter: LoRAAdapter? = nil
   ) throws(EngineError) -> [HiddenStates] {
-    try forward(prompts, capture: capture, adapter: adapter, cache: nil)
+    try forward(prompts, capture: capture, adapter: adapter, interventions: [], cache: nil)
   }
 
-  /// As ``forward(_:capture:adapter:)``, continuing from what `cache` knows and leaving there what was computed. The
-  /// results have the same bits with and without it. Positions whose states are asked for are computed anew.
+  /// As ``forward(_:capture:adapter:)``, with changes on the way, and continuing from what `cache` knows and leaving
+  /// there what was computed.
+  ///
+  /// Results have the same bits with and without a cache. Positions whose states are asked for are computed anew; those
+  /// that an intervention reaches, and all after them, are neither taken from the cache nor left there.
+  /// - Parameters:
+  ///   - interventions: in the order in which they act at the same place; none is a plain pass, to the bit
+  ///   - cache: of this model; `nil` for none
+  /// - Throws: `invalidArgument`, `contextOverflow`, `interrupted`
   public func forward(
-    _ prompts: [[Int]], capture: CaptureRequest, adapter: LoRAAdapter?, cache: PrefixCache?
+    _ prompts: [[Int]], capture: CaptureRequest = CaptureRequest(), adapter: LoRAAdapter? = nil,
+    interventions: [Intervention] = [], cache: PrefixCache? = nil
   ) throws(EngineError) -> [HiddenStates] {
     for (index, prompt) in prompts.enumerated() { try check(prompt, name: "prompt \(index)") }
     try adapter?.check(configuration)
     try cache?.claim(for: self)
-    let layers = try capture.layerSet(layerCount: configuration.layerCount)
+    let c = configuration
+    let plan = try InterventionPlan(interventions, prompts: prompts, in: c)
+    let layers = try capture.layerSet(layerCount: c.layerCount)
+    let heads = try capture.headList(headCount: c.headCount)
     var results: [HiddenStates] = []
     for (index, prompt) in prompts.enumerated() {
-      let positions = try capture.positions(promptLength: prompt.count, name: "prompt \(index)")
-      results.append(HiddenStates(positions: positions, points: capture.points, layers: layers, in: configuration))
+      let positions = try capture.positions.resolved(length: prompt.count, prompt: index, at: "capture request")
+      results.append(
+        HiddenStates(positions: positions, request: capture, layers: layers, heads: heads, in: c))
     }
+    // What goes into a cache is whole; otherwise blocks that nothing asks for are left out.
+    let blockCount = cache != nil ? c.layerCount : max(capture.blockCount(layers, in: c), plan.blockCount)
 
-    let tree = PromptTree(prompts)
+    let tree = PromptTree(prompts, keys: plan.isEmpty ? nil : plan.keys(prompts))
     let slots = results.map { Dictionary(zip($0.positions, 0...), uniquingKeysWith: { first, _ in first }) }
-    var batch = Batch()
+    var batch = Batch(
+      capture: capture, layers: layers, heads: heads, plan: plan, adapter: adapter, blockCount: blockCount)
     var chains: [[KeyValueLink]] = []
     var ends: [(tokens: [Int], chain: [KeyValueLink])] = []
     var computed = 0
     for node in tree.nodes {
+      guard let representative = node.prompts.first else { continue }
       var chain = node.parent.map { chains[$0] } ?? []
       let end = node.start + node.tokens.count
       var at = node.start
-      // From the cache come the positions before the first one whose states are wanted.
-      if let cache, at == chain.reduce(0, { $0 + $1.count }), let prompt = node.prompts.first {
+      // Positions that are as in a plain pass.
+      let plain = min(end, plan.firstPosition(representative) ?? end)
+      // From the cache come those before the first one whose states are wanted.
+      if let cache {
         let first = node.prompts.compactMap { results[$0].positions.min() }.min() ?? end
-        let known = Self.prefix(cache.lookUp(Array(prompts[prompt][..<end]), adapter: adapter), min(first, end))
+        let known = Self.prefix(
+          cache.lookUp(Array(prompts[representative][..<plain]), adapter: adapter), min(first, plain))
         let length = known.reduce(0) { $0 + $1.count }
         if length > at {
           chain = known
@@ -52,23 +71,26 @@ extension LlamaModel {
       }
       while at < end {
         let count = min(Self.batchRows - batch.wanted.count, end - at)
-        let segment = KeyValueSegment(start: at, capacity: count, configuration: configuration)
+        let segment = KeyValueSegment(start: at, capacity: count, configuration: c, layers: blockCount)
         let tokens = Array(node.tokens[at - node.start..<at - node.start + count])
         batch.runs.append(TokenRun(tokens: tokens, start: at, path: chain, segment: segment, offset: 0))
         for position in at..<at + count {
           batch.wanted.append(node.prompts.compactMap { p in slots[p][position].map { (p, $0) } })
+          batch.origins.append((representative, position))
         }
         chain.append(KeyValueLink(segment: segment, count: count))
         at += count
         computed += count
-        if batch.wanted.count == Self.batchRows { try run(&batch, capture, layers, adapter, &results) }
+        if batch.wanted.count == Self.batchRows { try run(&batch, &results) }
       }
       chains.append(chain)
-      if cache != nil, let prompt = node.prompts.first { ends.append((Array(prompts[prompt][..<end]), chain)) }
+      if cache != nil, plain > 0 {
+        ends.append((Array(prompts[representative][..<plain]), Self.prefix(chain, plain)))
+      }
     }
-    if !batch.runs.isEmpty { try run(&batch, capture, layers, adapter, &results) }
+    if !batch.runs.isEmpty { try run(&batch, &results) }
     if let cache {
-      let bytes = 2 * configuration.layerCount * configuration.keyValueWidth * 4
+      let bytes = 2 * c.layerCount * c.keyValueWidth * 4
       for (tokens, chain) in ends { cache.insert(tokens, chain, adapter: adapter, bytesPerToken: bytes) }
       cache.count(reused: tree.tokenCount - computed, computed: computed)
     }
@@ -84,48 +106,79 @@ extension LlamaModel {
     return result
   }
 
-  /// Runs that wait to be computed together.
+  /// Runs that wait to be computed together, and what is asked of them.
   private struct Batch {
+    let capture: CaptureRequest
+    let layers: Set<Int>
+    let heads: [Int]
+    let plan: InterventionPlan
+    let adapter: LoRAAdapter?
+    let blockCount: Int
     var runs: [TokenRun] = []
     /// For each row: the prompts, and the places in their results, that want its states.
     var wanted: [[(prompt: Int, slot: Int)]] = []
+    /// For each row, the first prompt that runs through it, and its position.
+    var origins: [(prompt: Int, position: Int)] = []
+
+    mutating func removeRows() {
+      runs = []
+      wanted = []
+      origins = []
+    }
   }
 
   /// Rows that go through all blocks together. Bounds the memory of a pass; results don't depend on it.
   static let batchRows = 512
 
-  private func run(
-    _ batch: inout Batch, _ capture: CaptureRequest, _ layers: Set<Int>, _ adapter: LoRAAdapter?,
-    _ results: inout [HiddenStates]
-  ) throws(EngineError) {
+  private func run(_ batch: inout Batch, _ results: inout [HiddenStates]) throws(EngineError) {
     let wanted = batch.wanted
-    let rows = wanted.indices.filter { !wanted[$0].isEmpty }
-    func deliver(_ point: CapturePoint, _ layer: Int, _ states: FloatMatrix) {
-      // The final norm is computed for the wanted rows alone.
-      for (index, row) in rows.enumerated() {
-        let values = states.row(point == .finalNorm ? index : row)
-        for (prompt, slot) in wanted[row] {
-          results[prompt].rows[HiddenStates.Key(point, layer: layer)]?[slot] = values
-        }
-      }
+    var rows: [PassHooks.Row] = []
+    for (row, origin) in batch.origins.enumerated() {
+      let applications = batch.plan.applications(prompt: origin.prompt, position: origin.position)
+      if wanted[row].isEmpty && applications.isEmpty { continue }
+      rows.append(
+        PassHooks.Row(
+          row: row, prompt: origin.prompt, position: origin.position, applications: applications,
+          isWanted: !wanted[row].isEmpty))
     }
-    let last = try ForwardPass(model: self, adapter: adapter, pool: pool)(batch.runs) { point, layer, states in
-      if capture.points.contains(point) && layers.contains(layer) { deliver(point, layer, states) }
-    }
-    if !rows.isEmpty && (capture.logits || capture.points.contains(.finalNorm)) {
-      let chosen = FloatMatrix(rows: rows.count, columns: configuration.hiddenSize)
-      for (index, row) in rows.enumerated() { chosen.copyRows(row..<row + 1, of: last, to: index) }
+    let capture = batch.capture
+    let kept = KeptRows()
+    let hooks = PassHooks(
+      rows, rowCount: wanted.count, plan: batch.plan, request: capture, layers: batch.layers, heads: batch.heads
+    ) { kept.rows.append(($0, $1, $2)) }
+    let pass = ForwardPass(model: self, adapter: batch.adapter, pool: pool, blockCount: batch.blockCount)
+    let last = try pass(batch.runs, hooks: rows.isEmpty ? nil : hooks)
+    // The final norm and the logits are computed for the wanted rows alone.
+    let ends = rows.indices.filter { rows[$0].isWanted }
+    if !ends.isEmpty && (capture.logits || capture.points.contains(.finalNorm)) {
+      let chosen = FloatMatrix(rows: ends.count, columns: configuration.hiddenSize)
+      for (index, end) in ends.enumerated() { chosen.copyRows(rows[end].row..<rows[end].row + 1, of: last, to: index) }
       let normed = finalNorm(chosen)
-      if capture.points.contains(.finalNorm) { deliver(.finalNorm, configuration.layerCount, normed) }
+      let places = Dictionary(zip(ends, 0...), uniquingKeysWith: { first, _ in first })
+      hooks.reach(.finalNorm, configuration.layerCount, normed) { places[$0] }
       if capture.logits {
         let logits = self.logits(normed)
-        for (index, row) in rows.enumerated() {
+        for (index, end) in ends.enumerated() {
           let values = logits.row(index)
-          for (prompt, slot) in wanted[row] { results[prompt].logits[slot] = values }
+          for (prompt, slot) in wanted[rows[end].row] { results[prompt].logits[slot] = values }
         }
       }
     }
-    batch = Batch()
+    if let failure = hooks.failure { throw failure }
+    for (key, row, values) in kept.rows {
+      for (prompt, slot) in wanted[row] { results[prompt].rows[key]?[slot] = values }
+    }
+    let headPlaces = Dictionary(zip(batch.heads, 0...), uniquingKeysWith: { first, _ in first })
+    for one in hooks.attentionRows {
+      guard let head = headPlaces[one.head] else { continue }
+      for (prompt, slot) in wanted[one.row] { results[prompt].attention[one.key]?[slot][head] = one.values }
+    }
+    batch.removeRows()
+  }
+
+  /// Rows of states on their way from a pass to its results.
+  private final class KeptRows {
+    var rows: [(key: HiddenStates.Key, row: Int, values: [Float])] = []
   }
 
   /// RMSNorm before the output, `[R, D]`.

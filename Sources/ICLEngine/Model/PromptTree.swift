@@ -19,7 +19,9 @@ struct PromptTree {
   var tokenCount: Int { nodes.reduce(0) { $0 + $1.tokens.count } }
 
   /// O(total tokens · log prompts).
-  init(_ prompts: [[Int]]) {
+  /// - Parameter keys: as long as the prompts, compared in their place: equal keys stand for equal tokens
+  init(_ texts: [[Int]], keys: [[Int]]? = nil) {
+    let prompts = keys ?? texts
     let order = prompts.indices.sorted { a, b in
       prompts[a].lexicographicallyPrecedes(prompts[b]) || (prompts[a] == prompts[b] && a < b)
     }
@@ -46,7 +48,7 @@ struct PromptTree {
       let (a, b) = (prompts[first], prompts[last])
       var end = depth
       while end < a.count, end < b.count, a[end] == b[end] { end += 1 }
-      nodes.append(Node(tokens: Array(a[depth..<end]), start: depth, parent: parent, prompts: Array(group)))
+      nodes.append(Node(tokens: Array(texts[first][depth..<end]), start: depth, parent: parent, prompts: Array(group)))
       open += branches(of: group, at: end, parent: nodes.count - 1).reversed()
     }
   }

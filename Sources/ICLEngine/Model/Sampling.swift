@@ -86,12 +86,13 @@ extension LlamaModel {
   ///
   /// - Parameters:
   ///   - prompt: token ids, at least one
+  ///   - interventions: as in ``DecodingSession/init(_:adapter:interventions:)``
   ///   - stopsAtEnd: whether EOS or BOS ends the text; otherwise they are tokens like any other
   ///   - onToken: called with each token as it comes
   /// - Throws: `invalidArgument`, `contextOverflow`; an interruption ends the text instead.
   public func generate(
-    _ prompt: [Int], count: Int, sampling: Sampling = .greedy, adapter: LoRAAdapter? = nil, stopsAtEnd: Bool = true,
-    onToken: (Int) -> Void = { _ in }
+    _ prompt: [Int], count: Int, sampling: Sampling = .greedy, adapter: LoRAAdapter? = nil,
+    interventions: [Intervention] = [], stopsAtEnd: Bool = true, onToken: (Int) -> Void = { _ in }
   ) throws(EngineError) -> Generation {
     try sampling.check()
     guard count >= 0 else {
@@ -99,7 +100,7 @@ extension LlamaModel {
         .invalidArgument, "a text can't have fewer than no tokens", at: "count", expected: "0 or more",
         found: "\(count)")
     }
-    let session = try DecodingSession(self, adapter: adapter)
+    let session = try DecodingSession(self, adapter: adapter, interventions: interventions)
     var generator = SeededGenerator(seed: sampling.seed, stream: "sampling")
     var tokens: [Int] = []
     var stop = Generation.Stop.length

@@ -8,6 +8,20 @@ struct Attention {
   let headDimension: Int
   let window: Int?
   let pool: ThreadPool
+  /// Who looks at, and may change, what some queries see; `nil` for nobody, at no cost.
+  var watch: Watch?
+
+  /// Sees rows of the attention before and after the softmax, one number for each position up to the query's own, and
+  /// answers with as many other numbers or `nil`.
+  struct Watch {
+    /// Whether all work is done on the caller's thread: code of a user's may trap, and must not take a thread of the
+    /// pool with it. Otherwise the two closures are called from several threads.
+    let isSerial: Bool
+    /// Whether a row of the query matrix is watched at all.
+    let rows: [Bool]
+    let logits: ((_ row: Int, _ head: Int, _ values: [Float]) -> [Float]?)?
+    let probabilities: ((_ row: Int, _ head: Int, _ values: [Float]) -> [Float]?)?
+  }
 
   /// Keys and values of the positions `start ..< start + count`, rows `0..<count` of both matrices.
   struct Part {
@@ -51,7 +65,9 @@ struct Attention {
         attend(runs[unit.run], unit.first, unit.count, unit.head, queries, output, scores)
       }
     }
-    if pool.threadCount == 1 || total * headDimension * 2 < 400_000 { return work(0..<units.count) }
+    if pool.threadCount == 1 || watch?.isSerial == true || total * headDimension * 2 < 400_000 {
+      return work(0..<units.count)
+    }
     let parts = pool.threadCount
     pool.run { part in
       // Contiguous shares of about equal cost.
@@ -79,8 +95,34 @@ struct Attention {
         q, queries.columns, part.keys.pointer(column: keyColumn), part.keys.columns, scores.pointer(column: part.start),
         ld, count, n, e, 0)
     }
-    table.softmax_f32(
-      scores.pointer(), ld, count, end, position + 1, 1, window ?? end, 1 / Float(e).squareRoot())
+    var scale = 1 / Float(e).squareRoot()
+    let watched = watch.map { watch in (0..<count).filter { watch.rows[run.row + first + $0] } } ?? []
+    var blind: [Int] = []
+    if !watched.isEmpty, let look = watch?.logits {
+      // Scaled here instead of in the softmax: the same product, so the same bits.
+      for row in 0..<count {
+        let values = scores.pointer(row: row)
+        for key in 0...position + row { values[key] *= scale }
+      }
+      scale = 1
+      for row in watched {
+        let seen = window.map { max(0, position + row + 1 - $0) } ?? 0
+        var values = Array(scores.row(row).prefix(position + row + 1))
+        for key in 0..<seen { values[key] = -.infinity }
+        guard let changed = look(run.row + first + row, head, values) else { continue }
+        for key in seen..<values.count { scores.pointer(row: row)[key] = changed[key] }
+        if changed[seen...].allSatisfy({ $0 == -.infinity }) { blind.append(row) }
+      }
+    }
+    table.softmax_f32(scores.pointer(), ld, count, end, position + 1, 1, window ?? end, scale)
+    for row in blind { scores.pointer(row: row).update(repeating: 0, count: position + row + 1) }
+    if let look = watch?.probabilities {
+      for row in watched {
+        let values = Array(scores.row(row).prefix(position + row + 1))
+        guard let changed = look(run.row + first + row, head, values) else { continue }
+        for key in changed.indices { scores.pointer(row: row)[key] = changed[key] }
+      }
+    }
     for row in 0..<count { (out + row * output.columns).update(repeating: 0, count: e) }
     for part in run.parts where part.start < end {
       let n = min(part.count, end - part.start)

@@ -1,6 +1,6 @@
 /// A small counter-based generator (SplitMix64: Steele, Lea, Flood 2014): the same seed gives the same draws on
 /// every machine and in every release of ours. All random choices of the engine come from one of these.
-public struct SeededGenerator: RandomNumberGenerator, Sendable {
+public struct SeededGenerator: RandomNumberGenerator, Sendable, Codable {
   private var state: UInt64
 
   public init(seed: UInt64) { state = seed }

@@ -72,22 +72,21 @@ public final class FullTrainer {
   ///   - learningRate: of this update; without one, ``learningRate``
   ///   - portions: how many parts the batch goes through the model in: more need less memory
   /// - Returns: the batch's mean loss in nats before the update.
-  /// - Throws: `invalidArgument`, `contextOverflow`; `interrupted` before the update began
+  /// - Throws: `invalidArgument`, `contextOverflow`; `interrupted`, and then nothing has changed
   @discardableResult
   public func step(
     _ batch: [TuningExample], learningRate: Float? = nil, portions: Int = 1
   ) throws(EngineError) -> Float {
     try batch.check(configuration, at: "update \(completedSteps + 1)")
-    try Interruption.check()
     return try trainer.step(
       batch, optimizer: optimizer, rate: learningRate ?? self.learningRate, clip: clip, portions: max(1, portions))
   }
 
   /// Mean loss of a batch in nats; nothing changes.
-  /// - Throws: `invalidArgument`, `contextOverflow`
+  /// - Throws: `invalidArgument`, `contextOverflow`, `interrupted`
   public func loss(_ batch: [TuningExample]) throws(EngineError) -> Float {
     try batch.check(configuration, at: "evaluation")
-    return trainer.loss(batch)
+    return try trainer.loss(batch)
   }
 
   /// A copy of the present parameters, F32.

@@ -1,3 +1,6 @@
+import Foundation
+import NotebookDisplay
+
 /// What a tuning run made.
 public struct TuningResult: Sendable {
   /// The low-rank updates, when the method was LoRA.
@@ -23,14 +26,30 @@ public struct TuningResult: Sendable {
   }
 }
 
-/// Where a tuning run is.
-public struct TuningProgress: Sendable {
+/// Where a tuning run is. It reads as one line: `step 3 of 50  loss 2.31  118 tokens/s  42 s left`.
+public struct TuningProgress: Sendable, CustomStringConvertible {
   /// Updates done, and in all.
   public var step: Int
   public var steps: Int
   /// Mean loss of the last update's examples before it, in nats.
   public var loss: Float
+  /// Norm of all gradients in the last update, before clipping.
+  public var gradientNorm: Float
   public var learningRate: Float
+  /// Tokens that went forward and back in a second, over the whole run so far.
+  public var tokensPerSecond: Double
+  /// Seconds that the rest will take at this speed.
+  public var secondsLeft: Double
+
+  public var description: String {
+    "step \(step) of \(steps)  loss \(ReportNumber.fixed(Double(loss), 4))  \(speed)"
+      + (step < steps ? "  \(ProgressLine.duration(secondsLeft)) left" : "")
+  }
+
+  /// `118 tokens/s`
+  var speed: String {
+    (tokensPerSecond >= 10 ? "\(Int(tokensPerSecond))" : ReportNumber.fixed(tokensPerSecond, 1)) + " tokens/s"
+  }
 }
 
 /// Tunes a model on examples: LoRA over a frozen base in whatever type it is stored, key and value projections, or
@@ -38,85 +57,117 @@ public struct TuningProgress: Sendable {
 public enum LoRATuner {
   /// - Parameters:
   ///   - initial: an adapter to go on from; without one `A` is uniform within `±1/√input` and `B` zero, as PEFT begins
+  ///   - checkpoint: where the run keeps itself; `nil` for nowhere. A run that goes on has the losses of its first part
+  ///     too, but not its snapshots.
   ///   - progress: called after each update
-  /// - Returns: the result; when the user interrupts, of the updates that were whole by then.
-  /// - Throws: `invalidArgument`, `contextOverflow`
+  /// - Returns: the result. When the user interrupts, even in the middle of an update, it is that of the updates that
+  ///   were whole by then.
+  /// - Throws: `invalidArgument`, `contextOverflow`; with a checkpoint also `unreadableFile`, `malformedFile`
   public static func tune(
     _ model: LlamaModel, on examples: [TuningExample], _ configuration: TuningConfiguration = TuningConfiguration(),
-    from initial: LoRAAdapter? = nil, progress: (TuningProgress) -> Void = { _ in }
+    from initial: LoRAAdapter? = nil, checkpoint: TuningCheckpoint? = nil,
+    progress: (TuningProgress) -> Void = { _ in }
   ) throws(EngineError) -> TuningResult {
     let c = model.configuration
-    try configuration.check(at: "tuning \(model.name)")
-    try examples.check(c, at: "tuning \(model.name)")
-    var start: LoRAAdapter?
-    if case .lora(let rank, let alpha, let projections, _) = configuration.method {
-      try initial?.check(c)
-      start =
-        initial ?? LoRAAdapter(for: c, rank: rank, alpha: alpha, projections: projections, seed: configuration.seed)
-    } else if initial != nil {
+    let place = "tuning \(model.name)"
+    try configuration.check(c, at: place)
+    try examples.check(c, at: place)
+    if let checkpoint, checkpoint.every < 1 {
       throw EngineError(
-        .invalidArgument, "only LoRA goes on from an adapter", at: "tuning \(model.name)", expected: "method lora",
-        found: "\(configuration.method)")
+        .invalidArgument, "a tuning setting is outside its range", at: "\(place), checkpoint", expected: "every ≥ 1",
+        found: "\(checkpoint.every)")
     }
-    let network = TrainingNetwork(model.weights, c, method: configuration.method, adapter: start)
-    let trainer = Trainer(network, arithmetic: configuration.arithmetic, pool: model.pool)
-    var order = ExampleOrder(count: examples.count, batch: configuration.batchSize, seed: configuration.seed)
-    var dropout = SeededGenerator(seed: configuration.seed, stream: "dropout")
+    let start = try firstAdapter(c, configuration, initial, at: place)
+    let network = TrainingNetwork(
+      model.weights, c, method: configuration.method, adapter: start, layers: configuration.layers)
+    let trainer = Trainer(
+      network, arithmetic: configuration.arithmetic, pool: model.pool, recomputes: configuration.recomputes)
+    var run = TuningRunState(configuration: configuration, model: c, examples: examples)
+    if let checkpoint, checkpoint.resumes, FileManager.default.fileExists(atPath: checkpoint.path) {
+      var kept = run
+      try trainer.loadState(from: checkpoint.path) { notes throws(EngineError) in
+        kept = try run.resumed(notes, path: checkpoint.path)
+      }
+      kept.configuration = configuration
+      run = kept
+    }
     var result = TuningResult(losses: [], gradientNorms: [], snapshots: [], isInterrupted: false)
+    let clock = ContinuousClock()
+    let began = clock.now
+    let before = trainer.completedSteps
+    var tokens = 0
 
-    for step in 0..<configuration.steps {
-      if Interruption.isRequested {
+    while trainer.completedSteps < configuration.steps {
+      let step = trainer.completedSteps + 1
+      // The order and the dropout go on only once the update is whole.
+      var next = run
+      var batch = next.order.next().map { examples[$0] }
+      // A batch in which nothing counts would have no mean.
+      while batch.totalWeight == 0 { batch = next.order.next().map { examples[$0] } }
+      let rate =
+        configuration.learningRate
+        * configuration.schedule.factor(step: step, of: configuration.steps, warmUp: configuration.warmUpSteps)
+      do throws(EngineError) {
+        next.losses.append(
+          try trainer.step(
+            batch, optimizer: configuration.optimizer, rate: rate, clip: configuration.clip,
+            portions: configuration.accumulation, dropoutSeed: next.dropout.next()))
+      } catch {
+        guard error.code == .interrupted else { throw error }
         result.isInterrupted = true
         break
       }
-      var batch = order.next().map { examples[$0] }
-      // A batch in which nothing counts would have no mean.
-      while batch.totalWeight == 0 { batch = order.next().map { examples[$0] } }
-      let rate =
-        configuration.learningRate
-        * configuration.schedule.factor(step: step + 1, of: configuration.steps, warmUp: configuration.warmUpSteps)
-      let loss = try trainer.step(
-        batch, optimizer: configuration.optimizer, rate: rate, clip: configuration.clip,
-        portions: configuration.accumulation, dropoutSeed: dropout.next())
-      result.losses.append(loss)
-      result.gradientNorms.append(trainer.gradientNorm)
-      if let every = configuration.snapshotEvery, let start, (step + 1) % every == 0 {
-        result.snapshots.append(
-          .init(step: step + 1, adapter: network.adapter(rank: start.rank, alpha: start.alpha)))
+      next.gradientNorms.append(trainer.gradientNorm)
+      run = next
+      if let every = configuration.snapshotEvery, let start, step % every == 0 {
+        result.snapshots.append(.init(step: step, adapter: network.adapter(like: start)))
       }
-      progress(TuningProgress(step: step + 1, steps: configuration.steps, loss: loss, learningRate: rate))
+      if let checkpoint, step % checkpoint.every == 0, step < configuration.steps {
+        try trainer.saveState(to: checkpoint.path, notes: run.notes())
+      }
+      tokens += batch.reduce(0) { $0 + $1.tokens.count }
+      let seconds = max(1e-9, began.duration(to: clock.now) / .seconds(1))
+      progress(
+        TuningProgress(
+          step: step, steps: configuration.steps, loss: run.losses[run.losses.count - 1],
+          gradientNorm: trainer.gradientNorm, learningRate: rate, tokensPerSecond: Double(tokens) / seconds,
+          secondsLeft: seconds / Double(step - before) * Double(configuration.steps - step)))
     }
+    if let checkpoint { try trainer.saveState(to: checkpoint.path, notes: run.notes()) }
+    result.losses = run.losses
+    result.gradientNorms = run.gradientNorms
     if let start {
-      result.adapter = network.adapter(rank: start.rank, alpha: start.alpha)
+      result.adapter = network.adapter(like: start)
     } else {
       result.weights = network.weights()
     }
     return result
   }
-}
 
-/// Which examples each update sees: all in their order, or shuffled batches in which every example comes once before
-/// any comes again.
-struct ExampleOrder {
-  private let count: Int
-  private let batch: Int
-  private var generator: SeededGenerator
-  private var rest: [Int] = []
-
-  init(count: Int, batch: Int?, seed: UInt64) {
-    self.count = count
-    self.batch = batch ?? count
-    generator = SeededGenerator(seed: seed, stream: "order of examples")
-  }
-
-  mutating func next() -> [Int] {
-    if batch >= count { return Array(0..<count) }
-    var chosen: [Int] = []
-    while chosen.count < batch {
-      if rest.isEmpty { rest = generator.shuffled(Array(0..<count)).reversed() }
-      if let last = rest.popLast() { chosen.append(last) }
+  /// The adapter that a run of LoRA begins with; `nil` for other methods.
+  private static func firstAdapter(
+    _ c: ModelConfiguration, _ configuration: TuningConfiguration, _ initial: LoRAAdapter?, at place: String
+  ) throws(EngineError) -> LoRAAdapter? {
+    guard case .lora(let rank, let alpha, let projections, _, let isRankStabilized) = configuration.method else {
+      if initial == nil { return nil }
+      throw EngineError(
+        .invalidArgument, "only LoRA goes on from an adapter", at: place, expected: "method lora",
+        found: "\(configuration.method)")
     }
-    return chosen
+    try initial?.check(c)
+    let chosen = configuration.layers.map { Set($0.map { $0 - 1 }) } ?? Set(0..<c.layerCount)
+    if let initial {
+      guard chosen.contains(where: { !initial.blocks[$0].isEmpty }) else {
+        throw EngineError(
+          .invalidArgument, "the adapter has nothing to tune in these layers", at: place,
+          expected: "projections in layers \(chosen.map { $0 + 1 }.sorted())", found: "none")
+      }
+      return initial
+    }
+    var adapter = LoRAAdapter(for: c, rank: rank, alpha: alpha, projections: projections, seed: configuration.seed)
+    adapter.isRankStabilized = isRankStabilized
+    for index in adapter.blocks.indices where !chosen.contains(index) { adapter.blocks[index] = [:] }
+    return adapter
   }
 }
 
@@ -143,12 +194,33 @@ extension LoRAAdapter {
 }
 
 extension Engine {
-  /// Tunes the engine's model; see ``LoRATuner``.
-  /// - Throws: `invalidArgument`, `contextOverflow`
+  /// Tunes the engine's model; see ``LoRATuner``. Without a `progress` of its own it shows a line with loss, speed and
+  /// the time that is left.
+  /// - Throws: `invalidArgument`, `contextOverflow`; with a checkpoint also `unreadableFile`, `malformedFile`
   public func tune(
     _ examples: [TuningExample], _ configuration: TuningConfiguration = TuningConfiguration(),
-    progress: (TuningProgress) -> Void = { _ in }
+    from initial: LoRAAdapter? = nil, checkpoint: TuningCheckpoint? = nil,
+    progress: ((TuningProgress) -> Void)? = nil
   ) throws(EngineError) -> TuningResult {
-    try LoRATuner.tune(model, on: examples, configuration, progress: progress)
+    if let progress {
+      return try LoRATuner.tune(
+        model, on: examples, configuration, from: initial, checkpoint: checkpoint, progress: progress)
+    }
+    let line = ProgressLine("tuning \(model.name)", total: configuration.steps, unit: "updates")
+    var done = 0
+    do throws(EngineError) {
+      let result = try LoRATuner.tune(model, on: examples, configuration, from: initial, checkpoint: checkpoint) {
+        line.advance(by: $0.step - done, note: "loss \(ReportNumber.fixed(Double($0.loss), 4)), \($0.speed)")
+        done = $0.step
+      }
+      let losses = [result.losses.first, result.losses.last].compactMap { $0.map { ReportNumber.fixed(Double($0), 4) } }
+      line.finish(
+        "\(result.completedSteps) updates\(result.isInterrupted ? ", interrupted" : "")"
+          + (losses.isEmpty ? "" : ": loss \(losses.joined(separator: " → "))"))
+      return result
+    } catch {
+      line.finish("tuning stopped after \(done) updates")
+      throw error
+    }
   }
 }

@@ -48,16 +48,19 @@ struct MapTraining {
           dy.pointer(), output, w, input, dx.pointer(), input, t: rows, n: output, k: input, accumulate: accumulate)
       }
     }
-    guard let lora = map.lora, let dA = lora.a.gradient, let dB = lora.b.gradient else { return }
+    // A frozen update has no gradient of its own, but sends back to its input.
+    guard let lora = map.lora, lora.a.isTrained || dx != nil else { return }
     let r = lora.a.value.rows
     let seen = source(lora, x, rows, seed)
-    let scaled = reduce(lora, seen, input, rows)
-    products.tn(dy.pointer(), output, scaled, r, dB.pointer(), r, t: rows, n: output, k: r)
+    if let dB = lora.b.gradient {
+      let scaled = reduce(lora, seen, input, rows)
+      products.tn(dy.pointer(), output, scaled, r, dB.pointer(), r, t: rows, n: output, k: r)
+    }
     // dReduced = scale · dy·B
     let du = dReduced.room(rows * r)
     products.nn(dy.pointer(), output, lora.b.value.pointer(), r, du, r, t: rows, n: output, k: r)
     for i in 0..<rows * r { du[i] *= lora.scale }
-    products.tn(du, r, seen, input, dA.pointer(), input, t: rows, n: r, k: input)
+    if let dA = lora.a.gradient { products.tn(du, r, seen, input, dA.pointer(), input, t: rows, n: r, k: input) }
     guard let dx else { return }
     if let seed, lora.dropout > 0 {
       // `seen` is not needed any more: its room takes what goes back through the dropout.

@@ -61,23 +61,29 @@ public enum TuningOptimizer: Sendable, Equatable, Codable {
   }
 }
 
-/// How the learning rate changes over a run, as a factor of its peak.
+/// How the learning rate changes over a run, as a factor of its peak: the schedules of Hugging Face's transformers
+/// (`get_constant_schedule_with_warmup` and so on), at every step.
 public enum RateSchedule: Sendable, Equatable, Codable {
   case constant
-  /// Half a cosine from 1 down to `floor`.
+  /// A straight line from 1 down to 0 after the last update.
+  case linear
+  /// Half a cosine from 1 down to `floor` after the last update.
   case cosine(floor: Float = 0)
 
   public static let cosine = RateSchedule.cosine()
 
-  /// The factor in update `step` of `steps`, both counted from 1: rises linearly over the first `warmUp` updates.
+  /// The factor in update `step` of `steps`, both counted from 1. It rises linearly over the first `warmUp` updates,
+  /// from 0 in the very first (which therefore changes nothing) to 1 in the one after them.
   public func factor(step: Int, of steps: Int, warmUp: Int) -> Float {
-    if step <= warmUp { return Float(step) / Float(warmUp) }
+    let done = step - 1
+    if done < warmUp { return Float(Double(done) / Double(max(1, warmUp))) }
+    let rest = Double(max(1, steps - warmUp))
     switch self {
     case .constant: return 1
+    case .linear: return Float(max(0, Double(steps - done) / rest))
     case .cosine(let floor):
-      let progress = Double(step - warmUp - 1) / Double(max(1, steps - warmUp))
-      let wave = Float(ReproducibleMath.cosineAndSine(min(1, progress) * .pi).cosine)
-      return floor + (1 - floor) * 0.5 * (1 + wave)
+      let wave = ReproducibleMath.cosineAndSine(Double(done - warmUp) / rest * .pi).cosine
+      return Float(max(0, Double(floor) + (1 - Double(floor)) * 0.5 * (1 + wave)))
     }
   }
 }

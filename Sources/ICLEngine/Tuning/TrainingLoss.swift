@@ -33,15 +33,17 @@ final class LossScratch {
 extension TrainingPass {
   /// Cross-entropy of the rows that count, summed with their weights. With `backward` it also leaves the gradient of
   /// `sum / totalWeight` in `space.dx` and adds those of output and final norm.
-  func lossAndGradient(totalWeight: Double, backward: Bool) -> Double {
+  /// - Throws: `interrupted`
+  func lossAndGradient(totalWeight: Double, backward: Bool) throws(EngineError) -> Double {
     let (d, v) = (c.hiddenSize, c.vocabularySize)
-    guard let last = space.residual.last else { return 0 }
+    let last = space.last
     if backward { space.dx.pointer().update(repeating: 0, count: rowCount * d) }
     let output = network.outputOrTied
     var tokens: [Int32] = []
     var weights: [Float] = []
     var sum = 0.0
     for first in stride(from: 0, to: targets.count, by: loss.chunk) {
+      try Interruption.check()
       let part = targets[first..<min(first + loss.chunk, targets.count)]
       let n = part.count
       tokens.removeAll(keepingCapacity: true)

@@ -27,7 +27,7 @@ package final class TrainingNetwork {
     let bias: Parameter?
     let lora: LowRank?
 
-    var isTrained: Bool { weight.parameter != nil || lora != nil }
+    var isTrained: Bool { weight.parameter != nil || lora?.a.isTrained == true }
   }
 
   struct LowRank {
@@ -46,14 +46,16 @@ package final class TrainingNetwork {
 
   /// - Parameters:
   ///   - adapter: where low-rank updates start; what it doesn't have stays frozen.
+  ///   - layers: the blocks that are trained, 1 for the first; `nil` for all and, with ``TuningMethod/full``, all else
   package init(
-    _ weights: LlamaWeights, _ c: ModelConfiguration, method: TuningMethod, adapter: LoRAAdapter? = nil
+    _ weights: LlamaWeights, _ c: ModelConfiguration, method: TuningMethod, adapter: LoRAAdapter? = nil,
+    layers: [Int]? = nil
   ) {
     configuration = c
     var room = Self.cachedFloats
-    let isFull = method == .full
+    var isFull = method == .full && layers == nil
     var dropout: Float = 0
-    if case .lora(_, _, _, let rate) = method { dropout = rate }
+    if case .lora(_, _, _, let rate, _) = method { dropout = rate }
     func vector(_ name: String, _ values: [Float]) -> Parameter {
       Parameter(
         name, FloatMatrix(rows: 1, columns: values.count, values: values), trained: isFull, decays: false)
@@ -63,10 +65,12 @@ package final class TrainingNetwork {
     finalNorm = vector("final norm", weights.finalNorm)
     var blocks: [Block] = []
     for (index, block) in weights.blocks.enumerated() {
+      let isChosen = layers?.contains(index + 1) ?? true
+      isFull = method == .full && isChosen
       var maps: [Projection: LinearMap] = [:]
       for (place, projection) in Projection.allCases.enumerated() {
         guard let matrix = block.projections[projection] else { continue }
-        let trained = isFull || (method == .keyValue && (projection == .k || projection == .v))
+        let trained = isFull || (isChosen && method == .keyValue && (projection == .k || projection == .v))
         let name = "block \(index) \(projection.rawValue)"
         let bias = block.biases[projection].map { values in
           Parameter(
@@ -75,14 +79,16 @@ package final class TrainingNetwork {
         }
         var lora: LowRank?
         if let adapter, let pair = adapter.blocks[index][projection] {
-          let r = adapter.rank
+          let r = adapter.rank(of: pair)
           lora = LowRank(
             a: Parameter(
-              name + " A", FloatMatrix(rows: r, columns: matrix.columns, values: pair.a), trained: true,
+              name + " A", FloatMatrix(rows: r, columns: matrix.columns, values: pair.a), trained: isChosen,
               decays: true),
             b: Parameter(
-              name + " B", FloatMatrix(rows: matrix.rows, columns: r, values: pair.b), trained: true, decays: true),
-            scale: adapter.scale, dropout: dropout, stream: UInt64(index * Projection.allCases.count + place))
+              name + " B", FloatMatrix(rows: matrix.rows, columns: r, values: pair.b), trained: isChosen,
+              decays: true),
+            scale: adapter.scale(of: pair), dropout: isChosen ? dropout : 0,
+            stream: UInt64(index * Projection.allCases.count + place))
         }
         maps[projection] = LinearMap(
           weight: TrainableMatrix(matrix, trained: trained, room: &room), bias: bias, lora: lora)
@@ -106,6 +112,11 @@ package final class TrainingNetwork {
     trained = all.compactMap(\.self).filter(\.isTrained)
   }
 
+  /// The lowest block of which anything is trained, from 0; the number of blocks when none is. 0 when the embeddings are.
+  var firstTrainedBlock: Int {
+    tokenEmbedding.parameter != nil ? 0 : blocks.firstIndex { $0.isTrained } ?? blocks.count
+  }
+
   /// The matrix whose rows the final states are compared with.
   var outputOrTied: TrainableMatrix { output ?? tokenEmbedding }
 
@@ -126,14 +137,16 @@ package final class TrainingNetwork {
       }, finalNorm: finalNorm.value.values, output: output?.snapshot("output.weight"))
   }
 
-  /// The present low-rank updates; empty blocks without any.
-  package func adapter(rank: Int, alpha: Float) -> LoRAAdapter {
-    LoRAAdapter(
-      rank: rank, alpha: alpha,
-      blocks: blocks.map { block in
-        block.maps.compactMapValues { map in
-          map.lora.map { LoRAAdapter.Pair(a: $0.a.value.values, b: $0.b.value.values) }
-        }
-      })
+  /// The present low-rank updates, as the adapter that they began from.
+  package func adapter(like start: LoRAAdapter) -> LoRAAdapter {
+    var result = start
+    for (index, block) in blocks.enumerated() {
+      for (projection, map) in block.maps {
+        guard let lora = map.lora else { continue }
+        result.blocks[index][projection]?.a = lora.a.value.values
+        result.blocks[index][projection]?.b = lora.b.value.values
+      }
+    }
+    return result
   }
 }

@@ -22,16 +22,23 @@ final class TrainingPass {
   let loss: LossScratch
   /// This step's dropout; `nil` outside training.
   private var seed: UInt64?
+  /// Whether a block's inside is computed again in the backward pass instead of kept.
+  private let recomputes: Bool
+  /// The lowest trained block.
+  private let first: Int
+  let frozen = FrozenStates()
 
-  init(_ network: TrainingNetwork, arithmetic: TrainingArithmetic, pool: ThreadPool) {
+  init(_ network: TrainingNetwork, arithmetic: TrainingArithmetic, pool: ThreadPool, recomputes: Bool) {
     self.network = network
     self.pool = pool
+    self.recomputes = recomputes
+    first = network.firstTrainedBlock
     c = network.configuration
     products = DenseProducts(arithmetic, pool: pool)
     maps = MapTraining(products, pool: pool)
     attention = TrainingAttention(c, pool: pool)
     rotary = RotaryTable(c)
-    space = TrainingWorkspace(rows: 0, c)
+    space = TrainingWorkspace(rows: 0, c, first: first, recomputes: recomputes)
     cosine = FloatMatrix(rows: 0, columns: c.ropeDimension / 2)
     sine = FloatMatrix(rows: 0, columns: c.ropeDimension / 2)
     loss = LossScratch(c)
@@ -44,15 +51,16 @@ final class TrainingPass {
   /// - Parameters:
   ///   - batch: checked by the caller: tokens within the vocabulary and the context
   ///   - seed: of dropout; `nil` for none
+  /// - Throws: `interrupted`, between blocks; gradients are then those of nothing
   func callAsFunction(
     _ batch: some Sequence<TuningExample>, totalWeight: Double, backward: Bool, seed: UInt64?
-  ) -> Double {
+  ) throws(EngineError) -> Double {
     pack(batch)
     self.seed = seed
-    forward()
+    try forward()
     if targets.isEmpty { return 0 }
-    let sum = lossAndGradient(totalWeight: totalWeight, backward: backward)
-    if backward { backwardBlocks() }
+    let sum = try lossAndGradient(totalWeight: totalWeight, backward: backward)
+    if backward { try backwardBlocks() }
     return sum
   }
 
@@ -72,7 +80,9 @@ final class TrainingPass {
         targets.append((first + i - 1, Int32(example.tokens[i]), example.lossWeights[i]))
       }
     }
-    if space.capacity < tokens.count { space = TrainingWorkspace(rows: tokens.count, c) }
+    if space.capacity < tokens.count {
+      space = TrainingWorkspace(rows: tokens.count, c, first: first, recomputes: recomputes)
+    }
     attention.reserve(longest: longest)
     if cosine.rows < longest {
       cosine = FloatMatrix(rows: longest, columns: c.ropeDimension / 2)
@@ -81,44 +91,84 @@ final class TrainingPass {
     }
   }
 
-  private func forward() {
-    let d = c.hiddenSize
-    for (row, token) in tokens.enumerated() {
-      network.tokenEmbedding.copyRow(token, to: space.residual[0].pointer(row: row))
-    }
-    for (index, block) in network.blocks.enumerated() {
-      let layer = space.layers[index]
-      let x = space.residual[index]
-      let next = space.residual[index + 1]
-      norm(x, block.attentionNorm, into: space.normed, scale: layer.attentionScale)
-      map(block, .q, space.normed, into: layer.q)
-      map(block, .k, space.normed, into: layer.k)
-      map(block, .v, space.normed, into: layer.v)
-      rotate(layer.q, heads: c.headCount, sign: 1)
-      rotate(layer.k, heads: c.keyValueHeadCount, sign: 1)
-      attention.forward(sequences, q: layer.q, k: layer.k, v: layer.v, output: layer.attended)
-      map(block, .o, layer.attended, into: layer.middle)
-      add(x, to: layer.middle, columns: d)
-      norm(layer.middle, block.feedForwardNorm, into: space.normed, scale: layer.feedForwardScale)
-      map(block, .gate, space.normed, into: layer.gate)
-      map(block, .up, space.normed, into: layer.up)
-      activate(layer)
-      map(block, .down, space.hidden, into: next)
-      add(layer.middle, to: next, columns: d)
+  private func forward() throws(EngineError) {
+    try enter()
+    for index in first..<c.layerCount {
+      try Interruption.check()
+      let layer = space.layer(index)
+      inside(index, space.residual(index), layer)
+      leave(index, layer, into: space.residual(index + 1))
     }
   }
 
+  /// Fills the residual stream before the lowest trained block.
+  private func enter() throws(EngineError) {
+    let entry = space.residual(first)
+    if first > 0 {
+      let known = sequences.map { frozen[Array(tokens[$0.row..<$0.row + $0.count])] }
+      if known.allSatisfy({ $0 != nil }) {
+        for (sequence, states) in zip(sequences, known) {
+          if let states { entry.copyRows(0..<sequence.count, of: states, to: sequence.row) }
+        }
+        return
+      }
+    }
+    // Two matrices in turn, so that the last block writes to `entry`; `dx` is free in the forward pass.
+    var (x, next) = first % 2 == 0 ? (entry, space.dx) : (space.dx, entry)
+    for (row, token) in tokens.enumerated() {
+      network.tokenEmbedding.copyRow(token, to: x.pointer(row: row))
+    }
+    for index in 0..<first {
+      try Interruption.check()
+      inside(index, x, space.layer(index))
+      leave(index, space.layer(index), into: next)
+      swap(&x, &next)
+    }
+    if first > 0 {
+      for sequence in sequences {
+        let rows = sequence.row..<sequence.row + sequence.count
+        frozen.keep(Array(tokens[rows]), rows, of: entry)
+      }
+      frozen.computed += sequences.count
+    }
+  }
+
+  /// A block as far as the backward pass needs it: up to its gate and up projections.
+  private func inside(_ index: Int, _ x: FloatMatrix, _ layer: TrainingWorkspace.Layer) {
+    let block = network.blocks[index]
+    norm(x, block.attentionNorm, into: space.normed, scale: layer.attentionScale)
+    map(block, .q, space.normed, into: layer.q)
+    map(block, .k, space.normed, into: layer.k)
+    map(block, .v, space.normed, into: layer.v)
+    rotate(layer.q, heads: c.headCount, sign: 1)
+    rotate(layer.k, heads: c.keyValueHeadCount, sign: 1)
+    attention.forward(sequences, q: layer.q, k: layer.k, v: layer.v, output: layer.attended)
+    map(block, .o, layer.attended, into: layer.middle)
+    add(x, to: layer.middle, columns: c.hiddenSize)
+    norm(layer.middle, block.feedForwardNorm, into: space.normed, scale: layer.feedForwardScale)
+    map(block, .gate, space.normed, into: layer.gate)
+    map(block, .up, space.normed, into: layer.up)
+  }
+
+  /// The rest of a block.
+  private func leave(_ index: Int, _ layer: TrainingWorkspace.Layer, into next: FloatMatrix) {
+    activate(layer)
+    map(network.blocks[index], .down, space.hidden, into: next)
+    add(layer.middle, to: next, columns: c.hiddenSize)
+  }
+
   /// From the gradient of the last residual, in `space.dx`, down to everything that is trained.
-  private func backwardBlocks() {
+  private func backwardBlocks() throws(EngineError) {
     let rows = rowCount
-    let all = network.tokenEmbedding.parameter != nil
     // Below the lowest trained block nothing has to know the gradient.
-    let lowest = all ? 0 : network.blocks.firstIndex { $0.isTrained } ?? network.blocks.count
-    guard lowest < network.blocks.count else { return embed() }
-    for index in (lowest..<network.blocks.count).reversed() {
+    let all = network.tokenEmbedding.parameter != nil
+    for index in (first..<network.blocks.count).reversed() {
+      try Interruption.check()
       let block = network.blocks[index]
-      let layer = space.layers[index]
-      let goesOn = all || index > lowest
+      let layer = space.layer(index)
+      let goesOn = all || index > first
+      // The last block's inside is still there.
+      if recomputes && index < network.blocks.count - 1 { inside(index, space.residual(index), layer) }
 
       // Feed-forward: dx is the gradient of its branch and of the residual around it.
       normAgain(layer.middle, block.feedForwardNorm, scale: layer.feedForwardScale)
@@ -140,12 +190,12 @@ final class TrainingPass {
         dk: space.dk, dv: space.dv)
       rotate(space.dq, heads: c.headCount, sign: -1)
       rotate(space.dk, heads: c.keyValueHeadCount, sign: -1)
-      normAgain(space.residual[index], block.attentionNorm, scale: layer.attentionScale)
+      normAgain(space.residual(index), block.attentionNorm, scale: layer.attentionScale)
       let dNormed = goesOn || block.attentionNorm.isTrained ? space.dNormed : nil
       back(block, .q, space.normed, space.dq, dx: dNormed)
       back(block, .k, space.normed, space.dk, dx: dNormed, accumulate: true)
       back(block, .v, space.normed, space.dv, dx: dNormed, accumulate: true)
-      if dNormed != nil { normBack(space.residual[index], block.attentionNorm, scale: layer.attentionScale) }
+      if dNormed != nil { normBack(space.residual(index), block.attentionNorm, scale: layer.attentionScale) }
     }
     embed()
   }

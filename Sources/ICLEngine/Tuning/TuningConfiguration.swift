@@ -1,9 +1,12 @@
 /// Which parameters are tuned.
 public enum TuningMethod: Sendable, Equatable, Codable {
   /// Low-rank updates of some projections over a frozen base (Hu et al. 2021, arXiv 2106.09685), scaled by
-  /// `alpha / rank`; `dropout` zeroes that share of what the update sees.
-  case lora(rank: Int = 8, alpha: Float = 16, projections: [Projection] = [.q, .v], dropout: Float = 0)
-  /// Everything: embeddings, norms, projections, output.
+  /// `alpha / rank`, or by `alpha / √rank` when rank-stabilized (Kalajdzievski 2023, arXiv 2312.03732); `dropout` zeroes
+  /// that share of what the update sees.
+  case lora(
+    rank: Int = 8, alpha: Float = 16, projections: [Projection] = [.q, .v], dropout: Float = 0,
+    isRankStabilized: Bool = false)
+  /// Everything: embeddings, norms, projections, output. With ``TuningConfiguration/layers`` the blocks alone.
   case full
   /// The key and value projections alone (Dai et al. 2023, arXiv 2212.10559).
   case keyValue
@@ -25,7 +28,8 @@ public struct TuningConfiguration: Sendable, Equatable, Codable {
   public var steps: Int
   /// Examples in each update, drawn without repeats until all were seen; `nil` for all in their order.
   public var batchSize: Int?
-  /// An update's examples go through the model in this many portions: less memory, the same gradient.
+  /// An update's examples go through the model in this many portions: less memory, the same gradient. (PyTorch calls it
+  /// gradient accumulation; the loss is the mean over all tokens that count in the update, not of the portions' means.)
   public var accumulation: Int
   /// Largest norm of all gradients together; `nil` for no clipping.
   public var clip: Float?
@@ -34,12 +38,18 @@ public struct TuningConfiguration: Sendable, Equatable, Codable {
   public var arithmetic: TrainingArithmetic
   /// Keeps a copy of the adapter after every so many updates; `nil` for none.
   public var snapshotEvery: Int?
+  /// The blocks that are tuned, 1 for the first as in ``CaptureRequest``; `nil` for all. States below the lowest are
+  /// computed once for each example.
+  public var layers: [Int]?
+  /// Keeps only what goes into each block and computes its inside again in the backward pass: less memory, about a third
+  /// more time, the same bits.
+  public var recomputes: Bool
 
   public init(
     method: TuningMethod = .lora, optimizer: TuningOptimizer = .adamW, learningRate: Float = 1e-3,
     schedule: RateSchedule = .constant, warmUpSteps: Int = 0, steps: Int = 50, batchSize: Int? = nil,
     accumulation: Int = 1, clip: Float? = nil, seed: UInt64 = 0, arithmetic: TrainingArithmetic = .reproducible,
-    snapshotEvery: Int? = nil
+    snapshotEvery: Int? = nil, layers: [Int]? = nil, recomputes: Bool = false
   ) {
     self.method = method
     self.optimizer = optimizer
@@ -53,10 +63,12 @@ public struct TuningConfiguration: Sendable, Equatable, Codable {
     self.seed = seed
     self.arithmetic = arithmetic
     self.snapshotEvery = snapshotEvery
+    self.layers = layers
+    self.recomputes = recomputes
   }
 
   /// - Throws: `invalidArgument`
-  func check(at place: String) throws(EngineError) {
+  func check(_ c: ModelConfiguration, at place: String) throws(EngineError) {
     func require(_ holds: Bool, _ name: String, _ expected: String, _ found: String) throws(EngineError) {
       guard holds else {
         throw EngineError(
@@ -64,7 +76,7 @@ public struct TuningConfiguration: Sendable, Equatable, Codable {
           found: found)
       }
     }
-    if case .lora(let rank, let alpha, let projections, let dropout) = method {
+    if case .lora(let rank, let alpha, let projections, let dropout, _) = method {
       try require((1...4096).contains(rank), "rank", "1 to 4096", "\(rank)")
       try require(alpha.isFinite, "alpha", "a finite number", "\(alpha)")
       try require(!projections.isEmpty, "projections", "at least one", "none")
@@ -80,6 +92,10 @@ public struct TuningConfiguration: Sendable, Equatable, Codable {
     if let batchSize { try require(batchSize >= 1, "batchSize", "at least 1", "\(batchSize)") }
     try require(accumulation >= 1, "accumulation", "at least 1", "\(accumulation)")
     if let clip { try require(clip > 0, "clip", "above 0", "\(clip)") }
+    if let layers {
+      let good = !layers.isEmpty && layers.allSatisfy { (1...c.layerCount).contains($0) }
+      try require(good, "layers", "some of 1 to \(c.layerCount)", "\(layers)")
+    }
     if let snapshotEvery { try require(snapshotEvery >= 1, "snapshotEvery", "at least 1", "\(snapshotEvery)") }
   }
 }

@@ -8,7 +8,7 @@ Config: layers, hidden, heads, kvHeads, headDim, feedForward, vocabulary, contex
 name), ropeBase, scaling (none, linear, llama3, yarn), window.
 Writes FOLDER/N.f32 (little-endian floats) and FOLDER/N.json: [{"prompt", "point", "layer", "rows", "columns",
 "offset"}…], offsets in floats. Points: residual (layer 0 is the embeddings, the rest before the final norm),
-attentionOutput, feedForwardOutput, finalNorm, logits.
+headOutputs, attentionOutput, feedForwardOutput, finalNorm, logits.
 
 Query and key rows are permuted between GGUF's convention (rotary pairs are neighbours) and Hugging Face's (first and
 second half of a head).
@@ -219,6 +219,8 @@ def run(model, prompts, out):
     body = model.model
     body.embed_tokens.register_forward_hook(keep("residual", 0))
     for i, layer in enumerate(body.layers):
+        layer.self_attn.o_proj.register_forward_pre_hook(
+            lambda _, inputs, i=i: captured.__setitem__(("headOutputs", i + 1), inputs[0][0]))
         layer.self_attn.o_proj.register_forward_hook(keep("attentionOutput", i + 1))
         layer.mlp.register_forward_hook(keep("feedForwardOutput", i + 1))
         layer.register_forward_hook(keep("residual", i + 1))

@@ -80,13 +80,11 @@ struct FakeModel: ExperimentModel {
     _ prompts: [[Int]], capture: CaptureRequest, adapter: LoRAAdapter?
   ) throws(EngineError) -> [HiddenStates] {
     onForward()
-    return prompts.map { prompt in
-      let positions: [Int] =
-        switch capture.positions {
-        case .last: [prompt.count - 1]
-        case .all: Array(prompt.indices)
-        case .some(let list): list
-        }
+    var choices: [[Int]] = []
+    for (index, prompt) in prompts.enumerated() {
+      choices.append(try capture.positions.resolved(length: prompt.count, prompt: index, at: "fake model"))
+    }
+    return zip(prompts, choices).map { prompt, positions in
       var result = HiddenStates(positions: positions)
       let shift = adapter?.blocks.first?[.q]?.a ?? [Float](repeating: 0, count: 16)
       for layer in 0...4 {

@@ -11,7 +11,7 @@ struct ForwardTests {
     #expect(Set(states.rows.keys) == [.init(.residual, layer: 0), .init(.residual, layer: 2)])
     #expect(states.final == nil && states.residual(1) == nil)
     #expect(states.residual(0)?.map(\.count) == [96, 96])
-    #expect(states.logits.allSatisfy { $0.isEmpty })
+    #expect(states.logits.isEmpty)
   }
 
   @Test func `layer 0 is the embedding`() throws {

@@ -15,7 +15,7 @@ struct FileGradientTests {
   func `gradients on a file's model equal autograd's`(name: String, arithmetic: TrainingArithmetic) throws {
     let reference = try FileGradientReference.made.get()
     let trainer = try reference.trainer(name, arithmetic)
-    let loss = Double(trainer.gradients(FileGradientReference.batch, portions: 2))
+    let loss = try Double(trainer.gradients(FileGradientReference.batch, portions: 2))
     let theirs = try #require(reference.losses(name).first)
     #expect(abs(loss - theirs) < 1e-5 * theirs, "\(loss), autograd \(theirs)")
     let expected = try reference.gradients(name)
@@ -86,6 +86,12 @@ struct FileGradientReference {
   static let cases = [
     Case(name: "scaled-biased", config: config.merging(["tied": false, "bias": true, "scaling": "llama3"]) { $1 }),
     Case(name: "window", config: config.merging(["tied": false, "window": 20]) { $1 }, steps: 20, rate: 1e-2),
+    Case(
+      name: "adapted-window", config: config.merging(["window": 20, "scaling": "yarn"]) { $1 },
+      adapter: Adapter(rank: 3, alpha: 5, projections: Projection.allCases)),
+    Case(
+      name: "adapted-scaled", config: config.merging(["tied": false, "bias": true, "scaling": "linear"]) { $1 },
+      adapter: Adapter(rank: 3, alpha: 5, projections: Projection.allCases)),
     // Q8_0 wants rows of 32: heads of 16.
     Case(
       name: "quantized", config: config.merging(["type": "Q8_0", "headDim": 16]) { $1 },

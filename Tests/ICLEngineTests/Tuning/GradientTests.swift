@@ -7,8 +7,8 @@ import Testing
   ///
   /// The loss is F32: with steps of size h its difference carries about 1e-7·loss/h of rounding and h² of curvature;
   /// h near 1e-3 balances them at a few 1e-4 of the slope along a direction of length 1, hence 3e-3.
-  private func check(_ trainer: Trainer, _ batch: [TuningExample], arithmetic: String) {
-    trainer.gradients(batch)
+  private func check(_ trainer: Trainer, _ batch: [TuningExample], arithmetic: String) throws {
+    try trainer.gradients(batch)
     let gradients = trainer.network.trained.map { $0.gradient?.values ?? [] }
     var generator = SeededGenerator(seed: 9)
     for (parameter, gradient) in zip(trainer.network.trained, gradients) {
@@ -21,11 +21,11 @@ import Testing
       let slope = zip(direction, gradient).reduce(0.0) { $0 + $1.0 * Double($1.1) }
       let h = min(0.02, 2e-3 / slope)
       let original = parameter.value.values
-      func loss(_ step: Double) -> Double {
+      func loss(_ step: Double) throws -> Double {
         for i in original.indices { parameter.value.pointer()[i] = original[i] + Float(step * direction[i]) }
-        return Double(trainer.loss(batch))
+        return try Double(trainer.loss(batch))
       }
-      let difference = (loss(h) - loss(-h)) / (2 * h)
+      let difference = (try loss(h) - loss(-h)) / (2 * h)
       for i in original.indices { parameter.value.pointer()[i] = original[i] }
       let error = abs(difference - slope) / slope
       #expect(error < 3e-3, "\(parameter.name), \(arithmetic): gradient \(slope), difference \(difference)")
@@ -38,7 +38,7 @@ import Testing
     let network = TrainingNetwork(SmallModels.weights(c, isTied: isTied, biases: true), c, method: .full)
     let trainer = Trainer(network, arithmetic: arithmetic, pool: .shared)
     #expect(network.trained.count == 2 + (isTied ? 0 : 1) + c.layerCount * 16)
-    check(trainer, SmallModels.batch(c), arithmetic: arithmetic.rawValue)
+    try check(trainer, SmallModels.batch(c), arithmetic: arithmetic.rawValue)
   }
 
   @Test func `low-rank gradients are the slope of the loss, for every projection`() throws {
@@ -47,13 +47,13 @@ import Testing
       SmallModels.weights(c, isTied: true), c,
       method: .lora(rank: 3, alpha: 7, projections: Projection.allCases), adapter: SmallModels.adapter(c))
     #expect(network.trained.count == c.layerCount * Projection.allCases.count * 2)
-    check(Trainer(network, arithmetic: .reproducible, pool: .shared), SmallModels.batch(c), arithmetic: "LoRA")
+    try check(Trainer(network, arithmetic: .reproducible, pool: .shared), SmallModels.batch(c), arithmetic: "LoRA")
   }
 
   @Test func `a sliding window and scaled rotations have right gradients too`() throws {
     let c = SmallModels.configuration(window: 7, scaling: .linear(factor: 2))
     let network = TrainingNetwork(SmallModels.weights(c, isTied: true), c, method: .keyValue)
     #expect(network.trained.count == c.layerCount * 2)
-    check(Trainer(network, arithmetic: .reproducible, pool: .shared), SmallModels.batch(c), arithmetic: "window")
+    try check(Trainer(network, arithmetic: .reproducible, pool: .shared), SmallModels.batch(c), arithmetic: "window")
   }
 }

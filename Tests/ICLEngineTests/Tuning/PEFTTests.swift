@@ -115,7 +115,14 @@ import Testing
     #"{"peft_type":"LORA","r":3,"lora_alpha":7,"target_modules":["q_proj"],"use_dora":true}"#,
     #"{"peft_type":"IA3","r":3,"lora_alpha":7,"target_modules":["q_proj"]}"#,
     #"{"peft_type":"LORA","r":3,"lora_alpha":7,"target_modules":["q_proj"],"bias":"all"}"#,
-    #"{"peft_type":"LORA","r":3,"lora_alpha":7,"target_modules":["q_proj"],"rank_pattern":{"q":4}}"#,
+    #"{"peft_type":"LORA","r":3,"lora_alpha":7,"target_modules":["q_proj"],"rank_pattern":{"q_proj":4}}"#,
+    #"{"peft_type":"LORA","r":3,"lora_alpha":7,"target_modules":["q_proj"],"rank_pattern":{"q_proj":0}}"#,
+    #"{"peft_type":"LORA","r":3,"lora_alpha":7,"target_modules":["q_proj"],"rank_pattern":{"(?<=q)_proj":3}}"#,
+    #"{"peft_type":"LORA","r":3,"lora_alpha":7,"target_modules":"q","alpha_pattern":{"q_proj":1,"attn.q_proj|q_proj":2}}"#,
+    #"{"peft_type":"LORA","r":3,"lora_alpha":7,"target_modules":["q_proj"],"modules_to_save":["lm_head"]}"#,
+    #"{"peft_type":"LORA","r":3,"lora_alpha":7,"target_modules":["q_proj"],"init_lora_weights":"pissa_niter_4"}"#,
+    #"{"peft_type":"LORA","r":3,"lora_alpha":7,"target_modules":["q_proj"],"layer_replication":[[0,2]]}"#,
+    #"{"peft_type":"LORA","r":3,"lora_alpha":7,"target_modules":7}"#,
     #"{"peft_type":"LORA"}"#, "[", "", String(repeating: "[", count: 100_000),
   ])
   func `settings that ask for something else are refused`(settings: String) throws {

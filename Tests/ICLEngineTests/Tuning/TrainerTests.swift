@@ -35,7 +35,7 @@ import Testing
       model.weights, c, method: .lora(rank: adapter.rank, alpha: adapter.alpha, projections: Projection.allCases),
       adapter: adapter)
     let batch = SmallModels.batch(c)
-    let ours = Trainer(network, arithmetic: .reproducible, pool: .shared).finalStates(batch)
+    let ours = try Trainer(network, arithmetic: .reproducible, pool: .shared).finalStates(batch)
     let states = try model.forward(
       batch.map(\.tokens), capture: CaptureRequest(positions: .all), adapter: adapter)
     let theirs = try states.flatMap { try #require($0.residual(c.layerCount)) }
@@ -82,9 +82,9 @@ import Testing
     let network = TrainingNetwork(SmallModels.weights(c, isTied: false), c, method: .full)
     let trainer = Trainer(network, arithmetic: .reproducible, pool: .shared)
     let batch = SmallModels.batch(c)
-    let loss = trainer.gradients(batch)
+    let loss = try trainer.gradients(batch)
     let whole = network.trained.map { $0.gradient?.values ?? [] }
-    let portioned = trainer.gradients(batch, portions: 3)
+    let portioned = try trainer.gradients(batch, portions: 3)
     // The same terms in another order: F32 rounding.
     #expect(abs(loss - portioned) < 1e-5 * loss)
     for (parameter, expected) in zip(network.trained, whole) {
@@ -102,7 +102,7 @@ import Testing
     #expect(result.adapter == nil)
     #expect(result.losses[19] < 0.9 * result.losses[0])
     let tuned = Trainer(TrainingNetwork(weights, c, method: method), arithmetic: .reproducible, pool: .shared)
-    #expect(tuned.loss(batch) < result.losses[19])
+    #expect(try tuned.loss(batch) < result.losses[19])
     let changed = zip(weights.blocks, model.weights.blocks).allSatisfy { a, b in
       Projection.allCases.allSatisfy { p in
         let isTrained = method == .full || p == .k || p == .v
@@ -156,22 +156,22 @@ import Testing
       adapter: adapter)
     let trainer = Trainer(network, arithmetic: .reproducible, pool: .shared)
     let batch = SmallModels.batch(c)
-    let plain = trainer.loss(batch)
-    #expect(trainer.loss(batch, dropoutSeed: 1) != plain)
-    #expect(trainer.loss(batch, dropoutSeed: 1) == trainer.loss(batch, dropoutSeed: 1))
-    trainer.gradients(batch, dropoutSeed: 1)
+    let plain = try trainer.loss(batch)
+    #expect(try trainer.loss(batch, dropoutSeed: 1) != plain)
+    #expect(try trainer.loss(batch, dropoutSeed: 1) == trainer.loss(batch, dropoutSeed: 1))
+    try trainer.gradients(batch, dropoutSeed: 1)
     for parameter in network.trained.prefix(14) {
       let gradient = parameter.gradient?.values ?? []
       let norm = gradient.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
       let original = parameter.value.values
-      func loss(_ step: Double) -> Double {
+      func loss(_ step: Double) throws -> Double {
         for i in original.indices {
           parameter.value.pointer()[i] = original[i] + Float(step * Double(gradient[i]) / norm)
         }
-        return Double(trainer.loss(batch, dropoutSeed: 1))
+        return try Double(trainer.loss(batch, dropoutSeed: 1))
       }
       let h = min(0.02, 2e-3 / norm)
-      let slope = (loss(h) - loss(-h)) / (2 * h)
+      let slope = (try loss(h) - loss(-h)) / (2 * h)
       for i in original.indices { parameter.value.pointer()[i] = original[i] }
       // As in ``GradientTests``.
       #expect(abs(slope - norm) < 3e-3 * norm, "\(parameter.name): gradient \(norm), difference \(slope)")
@@ -255,12 +255,17 @@ import Testing
     }
   }
 
-  @Test func `rates rise, then stay or fall along half a cosine`() {
-    let cosine = (1...10).map { RateSchedule.cosine(floor: 0.1).factor(step: $0, of: 10, warmUp: 2) }
-    #expect(cosine[0] == 0.5 && cosine[1] == 1 && cosine[2] == 1)
+  @Test func `rates rise, then stay or fall to nothing or a floor`() {
+    func factors(_ schedule: RateSchedule, _ steps: Int = 10, warmUp: Int = 2) -> [Float] {
+      (1...steps).map { schedule.factor(step: $0, of: steps, warmUp: warmUp) }
+    }
+    #expect(factors(.constant, 4) == [0, 0.5, 1, 1])
+    #expect(factors(.linear, 6) == [0, 0.5, 1, 0.75, 0.5, 0.25])
+    let cosine = factors(.cosine(floor: 0.1))
+    #expect(Array(cosine.prefix(3)) == [0, 0.5, 1])
     // Halfway through the eight that fall.
     #expect(abs(cosine[6] - 0.55) < 1e-6)
     #expect(zip(cosine[2...], cosine[3...]).allSatisfy { $0 > $1 } && cosine[9] > 0.1)
-    #expect((1...4).map { RateSchedule.constant.factor(step: $0, of: 4, warmUp: 2) } == [0.5, 1, 1, 1])
+    #expect(factors(.linear, 3, warmUp: 0)[0] == 1 && factors(.cosine, 1, warmUp: 9) == [0])
   }
 }
