@@ -85,7 +85,11 @@ struct InstallCommand: ParsableCommand {
 
 /// A kernel.json, as Jupyter defines it.
 struct KernelSpec: Codable {
-  struct Metadata: Codable { var debugger: Bool }
+  struct Metadata: Codable {
+    var debugger: Bool
+    /// What jupyter_client makes keys for: "curve".
+    var supported_encryption: String?
+  }
   var argv: [String]
   var display_name: String
   var language: String

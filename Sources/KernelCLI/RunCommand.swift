@@ -22,7 +22,10 @@ struct RunCommand: ParsableCommand {
   func run() throws {
     let log = Self.makeLogger()
     let connection = try ConnectionFile(contentsOf: connectionFile)
-    for warning in connection.warnings(path: connectionFile) { log.warning("\(warning)") }
+    let accepts = ProcessInfo.processInfo.environment["JUPYTER_ALLOW_INSECURE_WRITES"]?.lowercased() ?? ""
+    for warning in try connection.secure(path: connectionFile, acceptsOpenFile: ["true", "1"].contains(accepts)) {
+      log.warning("\(warning)")
+    }
     // Listen before anything else is done: a client that connects early waits instead of failing.
     let runner = try Composition.runner(log: log)
     let session = try Session(
@@ -59,16 +62,16 @@ struct RunCommand: ParsableCommand {
 
   /// A session without its file still has a history of its own.
   private static func openHistory(_ log: Logger) -> History? {
-    do { return try History(path: Installation.history) } catch {
+    do { return try History(path: Installation.history, log: log) } catch {
       log.warning("\(error)")
-      return try? History(path: nil)
+      return try? History(path: nil, log: log)
     }
   }
 
-  /// Whatever hangs at the end, the process is gone after three seconds: Jupyter kills it after five.
+  /// Whatever hangs at the end, the process is gone before Jupyter kills it, which is after five seconds.
   private static func startGuardian() {
     let guardian = Thread {
-      Thread.sleep(forTimeInterval: 3)
+      Thread.sleep(forTimeInterval: 4.5)
       _exit(0)
     }
     guardian.start()

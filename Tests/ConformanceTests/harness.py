@@ -3,6 +3,7 @@
 import dataclasses
 import time
 
+import zmq
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 from jupyter_kernel_test.msgspec_v5 import schema_fragments, validate_message
@@ -156,6 +157,23 @@ class Kernel:
 
     def interrupt(self):
         self.manager.interrupt_kernel()
+
+    def address(self, channel):
+        info = self.manager.get_connection_info()
+        separator, scheme = ("-", "ipc") if info["transport"] == "ipc" else (":", "tcp")
+        return f"{scheme}://{info['ip']}{separator}{info[f'{channel}_port']}"
+
+    def beats(self, times):
+        """Whether the heartbeat echoes so many pings."""
+        with zmq.Context.instance().socket(zmq.REQ) as socket:
+            socket.linger = 0
+            socket.connect(self.address("hb"))
+            for number in range(times):
+                ping = b"ping %d" % number
+                socket.send(ping)
+                if not socket.poll(10_000) or socket.recv() != ping:
+                    return False
+        return True
 
 
 def ready(client):

@@ -5,6 +5,7 @@ import signal
 import time
 
 import pytest
+from processes import host_of
 
 
 def still_there(kernel, after):
@@ -49,23 +50,6 @@ def test_a_session_survives_every_way_to_break_a_cell(own_kernel):
         assert time.monotonic() - asked < 5, after
         assert reply["content"]["status"] == "error", after
         still_there(kernel, after)
-
-
-def host_of(kernel):
-    """The process in which a kernel's cells run; compilers come and go beside it."""
-    children = []
-    for task in os.listdir(f"/proc/{kernel.pid}/task"):
-        with open(f"/proc/{kernel.pid}/task/{task}/children") as file:
-            children += [int(child) for child in file.read().split()]
-    (host,) = [child for child in children if program(child).endswith("/icl-cell-host")]
-    return host
-
-
-def program(pid):
-    try:
-        return os.readlink(f"/proc/{pid}/exe")
-    except OSError:
-        return ""
 
 
 @pytest.mark.parametrize("running", [True, False])

@@ -1,10 +1,12 @@
-internal import Foundation
+package import Foundation
 internal import GRDB
+package import Logging
 internal import Synchronization
 
-/// Inputs of all sessions, kept in SQLite; two kernels may share the file (WAL).
+/// Inputs of all sessions, kept in SQLite; several kernels may share the file (WAL).
 ///
-/// Tables: `session(id, started)` and `entry(session, line, source, output)`.
+/// Tables: `session(id, started)` and `entry(session, line, source, output)`. Writing is done on a queue: a slow disk
+/// or another kernel's lock never holds a cell.
 package final class History: Sendable {
   package struct Entry: Sendable, Equatable {
     package let session: Int
@@ -14,15 +16,22 @@ package final class History: Sendable {
   }
 
   private let database: any DatabaseWriter
+  private let writes = DispatchQueue(label: "history", qos: .utility)
+  private let pending = DispatchGroup()
+  private let log: Logger
+  private let hasFailed = Mutex(false)
   /// This session's number.
   package let session: Int
 
   /// - Parameter path: the database file; `nil` for one in memory, gone with the session.
-  package init(path: String?) throws(KernelError) {
+  package init(path: String?, log: Logger) throws(KernelError) {
+    self.log = log
     do {
       if let path {
+        // What a user types is nobody else's business.
         try FileManager.default.createDirectory(
-          at: URL(filePath: path).deletingLastPathComponent(), withIntermediateDirectories: true)
+          at: URL(filePath: path).deletingLastPathComponent(), withIntermediateDirectories: true,
+          attributes: [.posixPermissions: 0o700])
         var configuration = Configuration()
         configuration.busyMode = .timeout(5)
         database = try DatabasePool(path: path, configuration: configuration)
@@ -49,23 +58,44 @@ package final class History: Sendable {
   }
 
   package func add(line: Int, source: String) {
-    try? database.write { db in
-      try db.execute(
-        sql: "INSERT OR REPLACE INTO entry(session, line, source) VALUES (?, ?, ?)",
-        arguments: [session, line, source])
-    }
+    write(
+      "INSERT OR REPLACE INTO entry(session, line, source) VALUES (?, ?, ?)", [session, line, source])
   }
 
   package func setOutput(_ output: String, line: Int) {
-    try? database.write { db in
-      try db.execute(
-        sql: "UPDATE entry SET output = ? WHERE session = ? AND line = ?", arguments: [output, session, line])
+    write("UPDATE entry SET output = ? WHERE session = ? AND line = ?", [output, session, line])
+  }
+
+  private func write(_ sql: String, _ arguments: StatementArguments) {
+    writes.async(group: pending) { [self] in
+      do { try database.write { try $0.execute(sql: sql, arguments: arguments) } } catch { tell(error) }
     }
+  }
+
+  /// Waits until what was added is in the database.
+  package func flush(by deadline: DispatchTime) { _ = pending.wait(timeout: deadline) }
+
+  /// Says once that the history has a hole: the session goes on, and each further cell would say the same.
+  private func tell(_ error: any Error) {
+    let isFirst = hasFailed.withLock { hasFailed in
+      defer { hasFailed = true }
+      return !hasFailed
+    }
+    if isFirst { log.warning("the history misses inputs of this session from now on: \(error)") }
   }
 
   /// What a history_request asks for, oldest first.
   package func entries(_ request: HistoryRequest) -> [Entry] {
-    (try? database.read { db in
+    // A client that saw a cell's reply expects to find the cell.
+    flush(by: .now() + 1)
+    do { return try read(request) } catch {
+      tell(error)
+      return []
+    }
+  }
+
+  private func read(_ request: HistoryRequest) throws -> [Entry] {
+    try database.read { db in
       switch request.access {
       case .tail:
         return try Self.fetch(db, newest: request.count ?? 10, unique: request.unique)
@@ -78,7 +108,7 @@ package final class History: Sendable {
           db, sql: "SELECT * FROM entry WHERE session = ? AND line >= ? AND line < ? ORDER BY line",
           [wanted, request.start, request.stop ?? Int.max])
       }
-    }) ?? []
+    }
   }
 
   private static func fetch(_ db: Database, matching pattern: String? = nil, newest: Int?, unique: Bool) throws

@@ -40,9 +40,8 @@ extension Session {
       reply["user_expressions"] = .object(expressions.mapValues(Self.content))
       reply["payload"] = .array(payload)
     case .error(let error):
-      let content = JSONValue.from(ErrorContent(error))
-      if !request.silent { iopub.publish("error", content, parent: parent) }
-      if case .object(let fields) = content { reply.merge(fields) { own, _ in own } }
+      if !request.silent { iopub.publish("error", error.fields, parent: parent) }
+      reply.merge(error.fields) { own, _ in own }
       reply["status"] = .string("error")
       // Before the reply: what a client sends after it has seen the error is not aborted.
       if request.stopOnError, !request.silent { aborted = withdrawWaiting(behind: message) }
@@ -81,9 +80,15 @@ extension Session {
     input.cancel(of: message)
     switch outcome {
     case .ok(let expressions): return .ok(expressions, payload: payload)
+    // However the runner ended it: it was the shutdown that did.
+    case .error where state.withLock(\.isStopping): return .error(Self.shutDownMeanwhile)
     case .error(let error): return .error(error)
     }
   }
+
+  private static let shutDownMeanwhile = CellError(
+    name: "Interrupted", value: "the kernel was shut down while the cell ran",
+    traceback: ["Interrupted: the kernel was shut down while the cell ran"])
 
   private func relay(_ event: CellEvent, of message: IncomingMessage, count: Int, silent: Bool, stored: Bool) {
     let parent = message.headerBytes
@@ -94,39 +99,31 @@ extension Session {
     case .stream(let name, let text):
       iopub.publishOutput("stream", Stream(name: name.rawValue, text: text), parent: parent)
     case .display(let bundle, let id, let update):
-      var content = JSONValue.from(BundleContent(bundle))
-      if case .object(var fields) = content {
-        fields["transient"] = .object(id.map { ["display_id": .string($0)] } ?? [:])
-        content = .object(fields)
-      }
+      var content = bundle.fields
+      content["transient"] = .object(id.map { ["display_id": .string($0)] } ?? [:])
       iopub.publishOutput(update ? "update_display_data" : "display_data", content, parent: parent)
     case .clearOutput(let wait):
       iopub.publishOutput("clear_output", ["wait": wait], parent: parent)
     case .result(let bundle):
-      var content = JSONValue.from(BundleContent(bundle))
-      if case .object(var fields) = content {
-        fields["execution_count"] = .integer(count)
-        content = .object(fields)
-      }
+      var content = bundle.fields
+      content["execution_count"] = .integer(count)
       iopub.publishOutput("execute_result", content, parent: parent)
       if stored { history?.setOutput(bundle.plainText, line: count) }
     }
   }
 
   private static func content(_ outcome: ExpressionOutcome) -> JSONValue {
-    let (status, content) =
+    var (status, fields) =
       switch outcome {
-      case .ok(let bundle): ("ok", JSONValue.from(BundleContent(bundle)))
-      case .error(let error): ("error", JSONValue.from(ErrorContent(error)))
+      case .ok(let bundle): ("ok", bundle.fields)
+      case .error(let error): ("error", error.fields)
       }
-    guard case .object(var fields) = content else { return content }
     fields["status"] = .string(status)
     return .object(fields)
   }
 
   private static func payload(_ page: MIMEBundle) -> JSONValue {
-    let content = JSONValue.from(BundleContent(page))
-    return .object(["source": .string("page"), "data": content["data"] ?? .object([:]), "start": .integer(0)])
+    .object(["source": .string("page"), "data": page.fields["data"] ?? .object([:]), "start": .integer(0)])
   }
 
   /// The execute_requests that already wait in the same shell when a cell fails.

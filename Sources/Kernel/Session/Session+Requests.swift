@@ -5,7 +5,6 @@ extension Session {
   /// A request of the shell channel, on its worker's thread.
   func answerShell(_ message: IncomingMessage) {
     var aborted: [IncomingMessage] = []
-    var afterwards: (@Sendable () -> Void)?
     scope(message) {
       do throws(MessageFault) {
         switch message.header.type {
@@ -27,43 +26,38 @@ extension Session {
             "comm_close", ["comm_id": .string(comm.id), "data": .object([:])] as [String: JSONValue],
             parent: message.headerBytes)
         case "comm_msg", "comm_close": break
-        // Older clients ask these on the shell channel.
-        case "shutdown_request", "interrupt_request": afterwards = answerControlRequest(message, on: shell)
+        // Older clients ask this on the shell channel.
+        case "interrupt_request": answerControlRequest(message, on: shell)
         default: refuseUnknown(message, on: shell)
         }
       } catch { refuse(message, error) }
     }
     for message in aborted { abort(message) }
-    afterwards?()
   }
 
   /// A request of the control channel, on the channel's thread, also while a cell runs.
   func answerControl(_ message: IncomingMessage) {
-    var afterwards: (@Sendable () -> Void)?
-    scope(message) { afterwards = answerControlRequest(message, on: control) }
-    afterwards?()
+    if message.header.type == "shutdown_request" { return shutDown(message, on: control) }
+    scope(message) { answerControlRequest(message, on: control) }
   }
 
-  /// - Returns: what is to be done when the request is over.
-  private func answerControlRequest(
-    _ message: IncomingMessage, on channel: Channel
-  ) -> (@Sendable () -> Void)? {
+  private func answerControlRequest(_ message: IncomingMessage, on channel: Channel) {
     switch message.header.type {
     case "kernel_info_request": channel.reply(to: message, "kernel_info_reply", kernelInfo)
     case "interrupt_request":
       interrupt()
       channel.reply(to: message, "interrupt_reply", ["status": "ok"])
-    case "shutdown_request":
-      let restart = (try? message.content(as: ShutdownRequest.self))?.restart ?? false
-      let content: [String: JSONValue] = ["status": .string("ok"), "restart": .bool(restart)]
-      channel.reply(to: message, "shutdown_reply", content)
-      iopub.publish("shutdown_reply", content, parent: message.headerBytes)
-      // From a thread of its own: stopping waits for the sockets' threads, of which this is one.
-      return { [self] in Thread.detachNewThread { [self] in stop() } }
     case "create_subshell_request":
       let id = UUID().uuidString.lowercased()
-      let worker = Worker(name: "subshell worker") { [self] in answerShell($0) }
-      state.withLock { $0.workers[id] = worker }
+      let worker = Worker(name: "subshell cells") { [self] in answerShell($0) }
+      let isLate = state.withLock { state in
+        if !state.isStopping { state.workers[id] = worker }
+        return state.isStopping
+      }
+      if isLate {
+        _ = worker.stop()
+        return refuse(message, "the session is ending", on: channel)
+      }
       channel.reply(to: message, "create_subshell_reply", ["status": "ok", "subshell_id": id])
     case "list_subshell_request":
       let ids = state.withLock { $0.workers.keys.filter { !$0.isEmpty }.sorted() }
@@ -73,16 +67,20 @@ extension Session {
     case "delete_subshell_request":
       deleteSubshell(message, on: channel)
     case "usage_request":
-      channel.reply(to: message, "usage_reply", Usage.current())
+      channel.reply(to: message, "usage_reply", usage.read())
     default: refuseUnknown(message, on: channel)
     }
-    return nil
   }
 
   private func deleteSubshell(_ message: IncomingMessage, on channel: Channel) {
     struct Request: Decodable { var subshell_id: String }
     let id = (try? message.content(as: Request.self))?.subshell_id ?? ""
-    let worker = id.isEmpty ? nil : state.withLock { $0.workers.removeValue(forKey: id) }
+    let worker = state.withLock { state -> Worker? in
+      guard !id.isEmpty, let worker = state.workers.removeValue(forKey: id) else { return nil }
+      state.leaving.removeAll { $0.join(by: .now()) }
+      state.leaving.append(worker)
+      return worker
+    }
     guard let worker else { return refuseSubshell(id, of: message, on: channel) }
     let dropped = worker.stop()
     channel.reply(to: message, "delete_subshell_reply", ["status": "ok"])
@@ -114,12 +112,9 @@ extension Session {
     let request = try message.content(as: CodeAtCursor.self)
     let bundle = runner.inspect(
       code: request.code, cursor: request.clampedCursor, detailLevel: request.detailLevel ?? 0)
-    var reply = JSONValue.from(BundleContent(bundle ?? MIMEBundle()))
-    if case .object(var fields) = reply {
-      fields["status"] = .string("ok")
-      fields["found"] = .bool(bundle != nil)
-      reply = .object(fields)
-    }
+    var reply = (bundle ?? MIMEBundle()).fields
+    reply["status"] = .string("ok")
+    reply["found"] = .bool(bundle != nil)
     shell.reply(to: message, "inspect_reply", reply)
   }
 
@@ -167,11 +162,11 @@ extension Session {
     replyError(to: message, CellError(name: "NoSuchSubshell", value: text, traceback: [text]), on: channel)
   }
 
-  func refuse(_ message: IncomingMessage, _ fault: MessageFault) {
-    log.warning("shell: \(message.header.type) is refused: \(fault)")
-    replyError(
-      to: message, CellError(name: "InvalidRequest", value: fault.description, traceback: [fault.description]),
-      on: shell)
+  func refuse(_ message: IncomingMessage, _ fault: MessageFault) { refuse(message, fault.description, on: shell) }
+
+  private func refuse(_ message: IncomingMessage, _ reason: String, on channel: Channel) {
+    log.warning("\(message.header.type) is refused: \(reason)")
+    replyError(to: message, CellError(name: "InvalidRequest", value: reason, traceback: [reason]), on: channel)
   }
 
   /// Unknown requests get `busy`, `idle` and, when named like a request, an error reply of their own name.
@@ -183,9 +178,8 @@ extension Session {
   }
 
   private func replyError(to message: IncomingMessage, _ error: CellError, on channel: Channel) {
-    guard message.header.type.hasSuffix("_request"),
-      case .object(var fields) = JSONValue.from(ErrorContent(error))
-    else { return }
+    guard message.header.type.hasSuffix("_request") else { return }
+    var fields = error.fields
     fields["status"] = .string("error")
     if message.header.type == "execute_request" {
       fields["execution_count"] = .integer(state.withLock { $0.executionCount })

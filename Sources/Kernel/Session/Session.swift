@@ -4,8 +4,8 @@ internal import Synchronization
 
 /// One kernel's session: five sockets, one runner, and the order in which everything is said.
 ///
-/// Threads: one per socket (`SocketLoop`), one worker for the main shell, one per subshell. The heartbeat, control
-/// requests and IOPub never wait for a cell.
+/// Threads: one per socket (`SocketLoop`), one for the cells of the main shell and one for those of each subshell,
+/// one per shared ``Lane``. Only cells ever wait for a cell.
 package final class Session: Sendable {
   package static let protocolVersion = "5.5"
 
@@ -28,16 +28,26 @@ package final class Session: Sendable {
   let input: InputRequests
   let description: Description
   let log: Logger
-  private let heartbeat: Heartbeat
-  private let context: SocketContext
-  private let stopping: @Sendable () -> Void
-  private let finished = DispatchSemaphore(value: 0)
+  let heartbeat: Heartbeat
+  let context: SocketContext
+  let usage = UsageMeter()
+  let finished = DispatchSemaphore(value: 0)
+  /// Held by who ends the session, until every request is answered.
+  let ending = Mutex<Void>(())
+  /// Called once, when the session begins to end.
+  let stopping: @Sendable () -> Void
 
   struct State {
     var executionCount = 0
-    /// By subshell; the main shell is "".
+    /// Who runs the cells, by subshell; the main shell is "".
     var workers: [String: Worker] = [:]
+    /// Who answers everything else.
+    var lanes: [Lane: Worker] = [:]
+    /// Workers of deleted subshells; their last cells may still run.
+    var leaving: [Worker] = []
+    /// What arrives from now on is answered as aborted.
     var isStopping = false
+    var isClosing = false
   }
   let state = Mutex(State())
 
@@ -82,17 +92,26 @@ package final class Session: Sendable {
     heartbeat.start()
     iopub.start()
     iopub.status("starting", parent: nil)
-    let main = Worker(name: "shell worker") { [self] in answerShell($0) }
-    state.withLock { $0.workers[""] = main }
+    state.withLock { state in
+      state.workers[""] = Worker(name: "shell cells") { [self] in answerShell($0) }
+      for lane in Lane.shared { state.lanes[lane] = Worker(name: "shell \(lane)") { [self] in answerShell($0) } }
+    }
     input.start()
     control.start { [self] in answerControl($0) }
-    shell.start { [self] message in
-      let id = message.header.subshellID ?? ""
-      let worker = state.withLock { $0.workers[id] }
-      if worker?.add(message) == true { return }
-      guard !state.withLock({ $0.isStopping }) else { return }
-      scope(message) { refuseSubshell(id, of: message, on: shell) }
+    shell.start { [self] in receive($0) }
+  }
+
+  /// A request of the shell channel, on the channel's thread: goes to who answers it.
+  private func receive(_ message: IncomingMessage) {
+    if message.header.type == "shutdown_request" { return shutDown(message, on: shell) }
+    let id = message.header.subshellID ?? ""
+    let (cells, shared, isStopping) = state.withLock { state in
+      (state.workers[id], state.lanes[Lane(message.header.type)], state.isStopping)
     }
+    if isStopping { return abort(message) }
+    guard let cells else { return scope(message) { refuseSubshell(id, of: message, on: shell) } }
+    // Stopped since: the subshell was deleted.
+    if !(shared ?? cells).add(message) { abort(message) }
   }
 
   package func wait() {
@@ -105,28 +124,6 @@ package final class Session: Sendable {
     // In this order: a question that ends first looks to the cell like the end of its input, and it would go on.
     runner.interrupt()
     input.cancel()
-  }
-
-  /// Ends the session: what is queued on the sockets goes out first. Safe to call twice and from any thread but the
-  /// sockets' own.
-  package func stop() {
-    let workers = state.withLock { state -> [Worker]? in
-      guard !state.isStopping else { return nil }
-      state.isStopping = true
-      return Array(state.workers.values)
-    }
-    guard let workers else { return wait() }
-    stopping()
-    for worker in workers { worker.stop() }
-    interrupt()
-    runner.shutdown()
-    input.stop()
-    shell.stop()
-    control.stop()
-    iopub.stop()
-    heartbeat.stop()
-    context.terminate()
-    finished.signal()
   }
 
   /// `busy`, the answer, `idle`: in this order for every request, whatever the answer does.

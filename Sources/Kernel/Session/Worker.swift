@@ -1,7 +1,7 @@
 internal import Foundation
 internal import Synchronization
 
-/// A thread that answers requests one after another: the main shell, or a subshell.
+/// A thread that answers requests one after another.
 final class Worker: Sendable {
   private struct State {
     var waiting: [IncomingMessage] = []
@@ -9,6 +9,7 @@ final class Worker: Sendable {
   }
   private let state = Mutex(State())
   private let available = DispatchSemaphore(value: 0)
+  private let ended = DispatchSemaphore(value: 0)
 
   /// - Parameter answer: called on the worker's thread, one request at a time.
   init(name: String, answer: @escaping @Sendable (IncomingMessage) -> Void) {
@@ -18,8 +19,9 @@ final class Worker: Sendable {
         let (next, stopped) = state.withLock { state in
           (state.waiting.isEmpty ? nil : state.waiting.removeFirst(), state.stopped)
         }
-        if let next { answer(next) } else if stopped { return }
+        if let next { answer(next) } else if stopped { break }
       }
+      ended.signal()
     }
     thread.name = name
     thread.stackSize = 8 << 20
@@ -47,7 +49,6 @@ final class Worker: Sendable {
   }
 
   /// Ends the thread after the request that it works on; those that wait are dropped and returned.
-  @discardableResult
   func stop() -> [IncomingMessage] {
     let dropped = state.withLock { state in
       state.stopped = true
@@ -56,5 +57,14 @@ final class Worker: Sendable {
     }
     available.signal()
     return dropped
+  }
+
+  /// After ``stop()``: waits until the request in work is answered.
+  /// - Returns: whether it was, by the deadline.
+  @discardableResult
+  func join(by deadline: DispatchTime) -> Bool {
+    guard ended.wait(timeout: deadline) == .success else { return false }
+    ended.signal()
+    return true
   }
 }

@@ -92,21 +92,6 @@ package struct ConnectionFile: Sendable, Equatable, Decodable {
     }
   }
 
-  /// A warning when others may read the key in the file, or when the sockets are open to other machines.
-  package func warnings(path: String) -> [String] {
-    var warnings: [String] = []
-    if let mode = try? FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int,
-      mode & 0o077 != 0
-    {
-      warnings.append(
-        "others can read the key in \(path) (mode \(String(mode, radix: 8))); expected 600: chmod 600 it")
-    }
-    if transport == .tcp, ip == "0.0.0.0" || ip == "*" || ip == "::" {
-      warnings.append("the connection file asks to listen on every interface (\(ip)); loopback is safer")
-    }
-    return warnings
-  }
-
   private static func explain(_ error: any Error) -> String {
     switch error {
     case DecodingError.keyNotFound(let key, _): "no \"\(key.stringValue)\""

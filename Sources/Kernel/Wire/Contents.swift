@@ -139,17 +139,13 @@ struct KernelInfoReply: Encodable {
   }
 }
 
-/// A bundle as the wire has it: text forms as strings, JSON forms as JSON.
-struct BundleContent: Encodable {
-  var data: [String: JSONValue]
-  var metadata: [String: JSONValue]
-
-  init(_ bundle: MIMEBundle) {
-    data = Dictionary(
-      uniqueKeysWithValues: bundle.data.map { key, text in
-        (key, MIMEType(rawValue: key).isJSON ? Self.json(text) : .string(text))
-      })
-    metadata = bundle.metadata.mapValues(Self.json)
+extension MIMEBundle {
+  /// `data` and `metadata` as the wire has them: text forms as strings, JSON forms as JSON.
+  var fields: [String: JSONValue] {
+    let data = data.map { key, text in (key, MIMEType(rawValue: key).isJSON ? Self.json(text) : .string(text)) }
+    return [
+      "data": .object(Dictionary(uniqueKeysWithValues: data)), "metadata": .object(metadata.mapValues(Self.json)),
+    ]
   }
 
   private static func json(_ text: String) -> JSONValue {
@@ -157,22 +153,11 @@ struct BundleContent: Encodable {
   }
 }
 
-struct ErrorContent: Encodable {
-  var ename: String
-  var evalue: String
-  var traceback: [String]
-  init(_ error: CellError) {
-    ename = error.name
-    evalue = error.value
-    traceback = error.traceback
-  }
-}
-
-extension JSONValue {
-  /// Any encodable content as a dictionary, so that fields can be joined.
-  static func from(_ value: some Encodable) -> JSONValue {
-    guard let data = try? JSONEncoder().encode(value), let json = try? JSONDecoder().decode(JSONValue.self, from: data)
-    else { return .object([:]) }
-    return json
+extension CellError {
+  /// `ename`, `evalue` and `traceback`.
+  var fields: [String: JSONValue] {
+    [
+      "ename": .string(name), "evalue": .string(value), "traceback": .array(traceback.map(JSONValue.string)),
+    ]
   }
 }

@@ -3,6 +3,7 @@ internal import CZeroMQ
 #if canImport(Glibc)
   internal import Glibc
 #endif
+internal import Synchronization
 
 /// One libzmq context; closing it waits until sent messages are out, at most as long as each socket lingers.
 package final class SocketContext: @unchecked Sendable {
@@ -38,6 +39,9 @@ package final class Socket: @unchecked Sendable {
   /// Messages that wait for one slow subscriber. An output batch is at most 256 KiB: 64 MiB at the very most.
   private static let publishedMessagesHeld: Int32 = 256
 
+  /// Uploads of widgets are the largest messages that there are.
+  private static let largestFrame = 512 << 20
+
   /// Used by one thread at a time, which the owner of the socket sees to.
   private let handle: UnsafeMutableRawPointer
 
@@ -46,10 +50,11 @@ package final class Socket: @unchecked Sendable {
       throw Self.failure("a socket cannot be made", at: nil)
     }
     self.handle = handle
-    set(ZMQ_LINGER, 1000)
+    set(ZMQ_LINGER, 2000)
     // Nothing is dropped for want of room. Requests and replies are few; what is published is bounded below.
     set(ZMQ_SNDHWM, 0)
     set(ZMQ_RCVHWM, 0)
+    limitFrames(to: Self.largestFrame)
     switch kind {
     case .router: set(ZMQ_ROUTER_HANDOVER, 1)
     case .xpub:
@@ -105,9 +110,26 @@ package final class Socket: @unchecked Sendable {
     else { throw Self.failure("the socket cannot be encrypted", at: nil) }
   }
 
+  /// Messages with a larger frame end their client's connection instead of filling the memory.
+  package func limitFrames(to bytes: Int) {
+    var bytes = Int64(bytes)
+    zmq_setsockopt(handle, ZMQ_MAXMSGSIZE, &bytes, MemoryLayout<Int64>.size)
+  }
+
+  /// The process's mask for new files is changed while an ipc socket is made: by one thread at a time.
+  private static let mask = Mutex<Void>(())
+
+  /// A socket in the file system is made for its owner alone, wherever it lies.
   package func bind(_ address: String) throws(KernelError) {
     if address.hasPrefix("tcp://[") { set(ZMQ_IPV6, 1) }
-    guard zmq_bind(handle, address) == 0 else {
+    let isBound =
+      address.hasPrefix("ipc://")
+      ? Self.mask.withLock { _ in
+        let before = umask(0o077)
+        defer { umask(before) }
+        return zmq_bind(handle, address) == 0
+      } : zmq_bind(handle, address) == 0
+    guard isBound else {
       throw Self.failure("the address cannot be bound", at: address)
     }
   }

@@ -64,6 +64,6 @@ import Testing
       child.terminate()
     }
     let own = Int(ProcessInfo.processInfo.processIdentifier)
-    #expect(Usage.children(of: own).contains(Int(child.processIdentifier)))
+    #expect(UsageMeter.children(of: own).contains(Int(child.processIdentifier)))
   }
 }

@@ -10,6 +10,8 @@ final class FakeRunner: CellRunner {
   let began = DispatchSemaphore(value: 0)
   /// Lets a cell `gate` go on.
   let gate = DispatchSemaphore(value: 0)
+  /// Lets a cell `stuck` go on: nothing else does.
+  let release = DispatchSemaphore(value: 0)
   private let requests = Mutex<[CellRequest]>([])
   private let shutdowns = Mutex(0)
   private let flooded = Mutex(0)
@@ -65,6 +67,9 @@ final class FakeRunner: CellRunner {
     case "gate":
       began.signal()
       gate.wait()
+    case "stuck":
+      began.signal()
+      release.wait()
     case "wait":
       let interrupted = DispatchSemaphore(value: 0)
       interrupts.withLock { $0.append(interrupted) }

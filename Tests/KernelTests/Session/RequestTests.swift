@@ -28,6 +28,34 @@ import Testing
     #expect(published.map { $0.content["execution_state"] } == [.string("busy"), .string("idle")])
   }
 
+  @Test(arguments: [
+    ("kernel_info_request", JSONValue.object([:])),
+    ("complete_request", .object(["code": .string("pr"), "cursor_pos": .integer(2)])),
+    ("inspect_request", .object(["code": .string("known"), "cursor_pos": .integer(5), "detail_level": .integer(0)])),
+    ("is_complete_request", .object(["code": .string("1")])),
+    ("history_request", .object(["hist_access_type": .string("tail"), "n": .integer(1)])),
+    ("comm_info_request", .object([:])),
+    ("comm_open", .object(["comm_id": .string("c"), "target_name": .string("t"), "data": .object([:])])),
+    ("strange_request", .object([:])),
+  ])
+  func `what runs no cell is answered on the shell while a cell runs`(type: String, content: JSONValue) throws {
+    let cell = try client.execute("gate")
+    test.runner.began.wait()
+    let behind = try client.execute("value 1")
+    let id = try client.send(type, content)
+    let states = try client.published(of: id).map { $0.content["execution_state"]?.string ?? $0.type }
+    #expect(states == (type == "comm_open" ? ["busy", "comm_close", "idle"] : ["busy", "idle"]))
+    if type.hasSuffix("_request") {
+      let reply = try client.next(on: .shell)
+      #expect(reply.parent == id)
+      #expect(reply.type == type.replacing("_request", with: "_reply"))
+    }
+    #expect(test.runner.executed.count == 1, "cells wait for one another all the same")
+    test.runner.gate.signal()
+    _ = try client.outcome(of: cell)
+    #expect(try client.outcome(of: behind).reply.content["status"] == .string("ok"))
+  }
+
   @Test(arguments: ["kernel_info_request", "usage_request", "interrupt_request", "list_subshell_request"])
   func `control requests are answered while a cell runs`(type: String) throws {
     let cell = try client.execute("gate")

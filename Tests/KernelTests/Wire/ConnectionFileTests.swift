@@ -19,7 +19,9 @@ import Testing
       atPath: path, contents: Data(text.utf8), attributes: [.posixPermissions: mode])
     try #require(isWritten)
     let file = try ConnectionFile(contentsOf: path)
-    return (file, file.warnings(path: path))
+    let warnings = try file.secure(path: path, acceptsOpenFile: false)
+    #expect(try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int == 0o600)
+    return (file, warnings)
   }
 
   private func json(_ changes: [String: Any?] = [:]) throws -> String {
@@ -70,10 +72,34 @@ import Testing
     #expect(absent.what == "the connection file cannot be read")
   }
 
-  @Test func `a key that others can read and an open interface are warned about`() throws {
+  @Test func `a key that others can read is made private, and an open interface is warned about`() throws {
     let (_, readable) = try read(try json(), mode: 0o644)
-    #expect(readable.count == 1 && readable[0].contains("chmod 600"))
-    let (_, open) = try read(try json(["ip": "0.0.0.0"]))
-    #expect(open.count == 1 && open[0].contains("loopback"))
+    #expect(readable.count == 1 && readable[0].contains("mode 644"))
+    for ip in ["0.0.0.0", "*", "::", "192.168.1.5"] {
+      let (_, open) = try read(try json(["ip": ip]))
+      #expect(open.count == 1 && open[0].contains("loopback"), "\(ip)")
+    }
+    for ip in ["127.0.0.1", "127.1.2.3", "localhost", "::1"] { #expect(try read(try json(["ip": ip])).1.isEmpty) }
+  }
+
+  /// A file of the kernel of Linux, whose mode nobody can change, stands for a file system without modes.
+  @Test func `a file that cannot be made private is refused, unless the user has accepted that`() throws {
+    let (file, _) = try read(try json())
+    let path = "/proc/version"
+    let error = try #require(throws: KernelError.self) { try file.secure(path: path, acceptsOpenFile: false) }
+    #expect(error.location == path)
+    #expect(error.nextStep?.contains("JUPYTER_ALLOW_INSECURE_WRITES") == true)
+    let accepted = try file.secure(path: path, acceptsOpenFile: true)
+    #expect(accepted.count == 1 && accepted[0].contains("JUPYTER_ALLOW_INSECURE_WRITES"))
+  }
+
+  @Test func `a folder of sockets into which others write is warned about`() throws {
+    let folder = try Fixtures.temporaryFolder("sockets")
+    defer { try? FileManager.default.removeItem(at: folder) }
+    for (mode, count) in [(0o700, 0), (0o1777, 0), (0o777, 1), (0o770, 1)] {
+      #expect(chmod(folder.path, mode_t(mode)) == 0)
+      let (_, warnings) = try read(try json(["transport": "ipc", "ip": folder.appending(path: "k").path]))
+      #expect(warnings.count == count, "\(String(mode, radix: 8))")
+    }
   }
 }

@@ -1,0 +1,63 @@
+"""Looking at processes from outside."""
+
+import os
+import pathlib
+import re
+import tempfile
+import time
+
+
+def is_alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_until_gone(pids, seconds=5):
+    deadline = time.monotonic() + seconds
+    while any(is_alive(pid) for pid in pids):
+        assert time.monotonic() < deadline, f"still there: {[pid for pid in pids if is_alive(pid)]}"
+        time.sleep(0.02)
+
+
+def program(pid):
+    try:
+        return os.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return ""
+
+
+def children(pid):
+    found = []
+    for task in os.listdir(f"/proc/{pid}/task"):
+        try:
+            with open(f"/proc/{pid}/task/{task}/children") as file:
+                found += [int(child) for child in file.read().split()]
+        except OSError:
+            pass  # The thread ended meanwhile.
+    return found
+
+
+def host_of(kernel):
+    """The process in which a kernel's cells run; compilers come and go beside it."""
+    (host,) = [child for child in children(kernel.pid) if program(child).endswith("/icl-cell-host")]
+    return host
+
+
+def peak_memory(pid):
+    """The most memory that a process ever held, in bytes."""
+    with open(f"/proc/{pid}/status") as status:
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read())[1]) << 10
+
+
+def memory(pid):
+    """The memory that a process holds, in bytes."""
+    with open(f"/proc/{pid}/status") as status:
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status.read())[1]) << 10
+
+
+def session_folder(kernel):
+    (folder,) = pathlib.Path(tempfile.gettempdir()).glob(f"icl-session-{kernel.pid}-*")
+    return folder
