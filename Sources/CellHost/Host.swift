@@ -238,7 +238,10 @@ extension Host: CellBridge {
     guard run.cell.allowStdin else { chs_park(CHS_ABANDONED, 0, nil) }
     chs_flush_output()
     send(.inputRequest(run: id, prompt: prompt))
-    return run.input.take()
+    let line = run.input.take()
+    // An interrupt is no end of the input: the cell must not go on as if it were.
+    if line == nil, run.interrupts.load(ordering: .relaxed) > 0 { chs_park(CHS_INTERRUPTED, 0, nil) }
+    return line
   }
 
   func threw(_ error: any Error) {

@@ -69,17 +69,21 @@ def pytest_generate_tests(metafunc):
     chosen = metafunc.config.getoption("--dialects").split(",")
     if not is_protocol(metafunc.module):
         chosen = [name for name in chosen if name == SWIFT.name]
-    metafunc.parametrize("dialect", [DIALECTS[name] for name in chosen], ids=str, scope="session")
+    metafunc.parametrize("dialect", chosen, indirect=True, scope="session")
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
         callspec = getattr(item, "callspec", None)
-        dialect = callspec and callspec.params.get("dialect")
-        listed = DEVIATIONS.get(dialect.name, {}) if dialect else {}
+        listed = DEVIATIONS.get(callspec.params.get("dialect"), {}) if callspec else {}
         for name in (item.originalname, item.name):
             if name in listed:
                 item.add_marker(pytest.mark.xfail(reason=listed[name], strict=True))
+
+
+@pytest.fixture(scope="session")
+def dialect(request):
+    return DIALECTS[request.param]
 
 
 @pytest.fixture(scope="session")

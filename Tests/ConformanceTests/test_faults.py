@@ -59,6 +59,9 @@ def test_10_000_random_messages(own_kernel):
     def dumped(thing):
         return json.dumps(thing).encode()
 
+    # What the language services hold once they are warm is not these messages' doing.
+    kernel.run("1")
+    kernel.ask("complete_request", {"code": "[1].ma", "cursor_pos": 6})
     before = memory(kernel.pid)
     sent = 0
     while sent < 10_000:
@@ -116,7 +119,7 @@ def test_a_cell_of_100_megabytes(own_kernel):
 
 
 def test_a_client_that_vanishes_in_mid_reply(kernel):
-    for _ in range(20):
+    for _ in range(10):
         gone = kernel.connect()
         for _ in range(50):
             kernel.send("complete_request", {"code": "pr", "cursor_pos": 2}, client=gone)

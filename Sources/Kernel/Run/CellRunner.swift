@@ -9,7 +9,8 @@ package protocol CellRunner: AnyObject, Sendable {
   /// Starts the child and warms up the compiler and completion. Returns before they are warm.
   func start() throws
 
-  /// Compiles and runs one cell, beside others where several threads call. Events arrive in order, on any one thread at a time, before this returns.
+  /// Compiles and runs one cell, beside others where several threads call. Its events arrive in order, on any one
+  /// thread at a time, before this returns; afterwards only what threads print that outlive the cell.
   func execute(_ request: CellRequest, events: @escaping @Sendable (CellEvent) -> Void) -> CellOutcome
 
   /// Stops every running cell, those of subshells too, keeping the session's variables. Returns at once; `execute`

@@ -23,7 +23,10 @@ final class ProgressQuestion: Sendable {
 extension CompilingCellRunner {
   package func execute(_ request: CellRequest, events: @escaping @Sendable (CellEvent) -> Void) -> CellOutcome {
     let execution = Execution(isSubshell: request.isSubshell)
-    state.withLock { $0.executions.append(execution) }
+    state.withLock { state in
+      state.executions.append(execution)
+      if !request.silent { state.latest = events }
+    }
     defer { state.withLock { state in state.executions.removeAll { $0 === execution } } }
     warm.wait()
     if let failure = reviveHost(execution, events) { return .error(failure) }

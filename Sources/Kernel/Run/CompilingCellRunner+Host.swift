@@ -11,14 +11,19 @@ extension CompilingCellRunner {
     switch event {
     case .stream(let name, let text):
       // The pipes belong to the process: the main shell's cell is meant, or else the newest.
-      if let active = active(0) { active.events(.stream(name, text)) } else { keep(text) }
+      deliver(.stream(name, text))
     case .message(.ready): break
-    case .message(.output(let run, let isError, let bytes)): active(run)?.print(bytes, isError: isError)
+    case .message(.output(let run, let isError, let bytes)):
+      guard let active = active(run) else {
+        deliver(.stream(isError ? .stderr : .stdout, String(decoding: bytes, as: UTF8.self)))
+        break
+      }
+      active.print(bytes, isError: isError)
     case .message(.display(let run, let bundle, let id, let update, let number)):
-      active(run)?.events(.display(bundle, id: id, update: update))
+      deliver(.display(bundle, id: id, update: update), of: run)
       link?.send(.acknowledge(number))
     case .message(.clearOutput(let run, let wait, let number)):
-      active(run)?.events(.clearOutput(wait: wait))
+      deliver(.clearOutput(wait: wait), of: run)
       link?.send(.acknowledge(number))
     case .message(.result(let run, let bundle, let number)):
       if run != 0 { active(run, orDefault: false)?.events(.result(bundle)) }
@@ -41,7 +46,7 @@ extension CompilingCellRunner {
       let origins = state.withLock { $0.origins }
       let error = Traceback(origins: origins, toolchain: environment.toolchain).error(for: trap)
       let text = "Work left over from an earlier cell stopped:\n" + error.traceback.joined(separator: "\n") + "\n"
-      if let active = active(0) { active.events(.stream(.stderr, text)) } else { keep(text) }
+      deliver(.stream(.stderr, text))
     case .died(let status, let signal): hostDied(status: status, signal: signal)
     }
   }
@@ -54,9 +59,10 @@ extension CompilingCellRunner {
     }
   }
 
-  /// Holds text that no running cell can take until the next one starts. A flood is cut: nobody reads it.
-  private func keep(_ text: String) {
-    state.withLock { if $0.notices.utf8.count < 1 << 20 { $0.notices += text } }
+  /// Hands on what a run sends; what no running cell can take goes where the output of the last one went.
+  private func deliver(_ event: CellEvent, of run: UInt64 = 0) {
+    if let active = active(run) { return active.events(event) }
+    state.withLock { $0.latest }?(event)
   }
 
   private func hostDied(status: Int32, signal: Int32) {

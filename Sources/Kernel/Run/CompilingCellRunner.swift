@@ -25,7 +25,9 @@ package final class CompilingCellRunner: CellRunner {
     var active: [ActiveRun] = []
     var progress: [UInt64: ProgressQuestion] = [:]
     var origins: [String: Traceback.Origin] = [:]
-    /// Told to the user with the next cell: a host that died while idle, output that came between cells.
+    /// Takes what comes while no cell runs: output of threads that outlive theirs goes where the last cell's went.
+    var latest: (@Sendable (CellEvent) -> Void)?
+    /// Told to the user with the next cell: a host that died while idle.
     var notices = ""
     var isShutDown = false
   }

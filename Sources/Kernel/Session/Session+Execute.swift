@@ -57,25 +57,27 @@ extension Session {
   }
 
   private func run(_ request: ExecuteRequest, _ message: IncomingMessage, count: Int, stored: Bool) -> Answer {
-    var cell = CellRequest(
-      code: request.code, cellID: message.metadata["cellId"]?.string, executionCount: count, silent: request.silent,
-      storeHistory: stored, allowStdin: request.allowStdin, isSubshell: message.header.subshellID != nil,
+    let question = Question(request.code)
+    let cell = CellRequest(
+      // A question is answered here; its user expressions are still the runner's.
+      code: question == nil ? request.code : "", cellID: message.metadata["cellId"]?.string, executionCount: count,
+      silent: request.silent, storeHistory: stored, allowStdin: request.allowStdin,
+      isSubshell: message.header.subshellID?.isEmpty == false,
       userExpressions: request.userExpressions)
     var payload: [JSONValue] = []
-    if let question = Question(request.code) {
+    if let question {
       switch answer(question) {
       case .page(let bundle): payload = [Self.payload(bundle)]
       case .end: payload = [.object(["source": .string("ask_exit"), "keepkernel": .bool(false)])]
       case .nothing(let text):
         relay(.stream(.stdout, text + "\n"), of: message, count: count, silent: request.silent, stored: false)
       }
-      // The question is answered; the user expressions are still the runner's.
       if request.userExpressions.isEmpty { return .ok([:], payload: payload) }
-      cell.code = ""
     }
-    let outcome = runner.execute(cell) { [self] event in
-      if case .inputRequest(_, _, let reply) = event, !request.allowStdin { return reply(nil) }
-      relay(event, of: message, count: count, silent: request.silent, stored: stored)
+    // The runner keeps this for what comes after the cell, from threads that outlive it.
+    let outcome = runner.execute(cell) { [self, asked = message.envelope, silent = request.silent] event in
+      if case .inputRequest(_, _, let reply) = event, !cell.allowStdin { return reply(nil) }
+      relay(event, of: asked, count: count, silent: silent, stored: stored)
     }
     input.cancel(of: message)
     switch outcome {

@@ -91,6 +91,18 @@ package struct IncomingMessage: Sendable {
     buffers = Array(rest[(first + 5)...])
   }
 
+  private init(envelopeOf message: IncomingMessage) {
+    identities = message.identities
+    headerBytes = message.headerBytes
+    header = message.header
+    metadataBytes = message.metadataBytes
+    contentBytes = Data()
+    buffers = []
+  }
+
+  /// Who asked, and what for: all that answers need which may come much later than the request.
+  package var envelope: IncomingMessage { IncomingMessage(envelopeOf: self) }
+
   package func content<Content: Decodable>(as type: Content.Type) throws(MessageFault) -> Content {
     do { return try JSONDecoder().decode(type, from: contentBytes) } catch {
       throw .malformed(frame: "content of \(header.type)", reason: Self.brief(error))

@@ -64,7 +64,6 @@ package final class Socket: @unchecked Sendable {
       // With a full queue to some subscriber, sending says so instead of dropping: ``SocketLoop`` then waits.
       set(ZMQ_XPUB_NODROP, 1)
       set(ZMQ_SNDHWM, Self.publishedMessagesHeld)
-    case .sub: set(ZMQ_RCVHWM, 8)
     default: break
     }
   }
@@ -109,6 +108,9 @@ package final class Socket: @unchecked Sendable {
       zmq_setsockopt(handle, ZMQ_CURVE_SECRETKEY, keys.secret, keys.secret.utf8.count) == 0
     else { throw Self.failure("the socket cannot be encrypted", at: nil) }
   }
+
+  /// Lets no more than so many received messages wait in this process; set before connecting.
+  package func holdAtMost(_ messages: Int32) { set(ZMQ_RCVHWM, messages) }
 
   /// Messages with a larger frame end their client's connection instead of filling the memory.
   package func limitFrames(to bytes: Int) {

@@ -30,12 +30,13 @@ package final class SocketLoop: @unchecked Sendable {
 
   /// Output waits above this many unsent bytes; what steers the session never waits.
   private static let roomForOutput = 16 << 20
-  /// A subscriber that takes nothing for so long loses output instead of holding up everyone.
-  private static let patience = Duration.seconds(30)
+  private let patience: Duration
 
-  package init(_ socket: Socket, name: String) throws(KernelError) {
+  /// - Parameter patience: a subscriber that takes nothing for so long loses output instead of holding up everyone.
+  package init(_ socket: Socket, name: String, patience: Duration = .seconds(10)) throws(KernelError) {
     self.socket = socket
     self.name = name
+    self.patience = patience
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0 else {
       throw KernelError(.socket, "no pipe can be opened", found: String(cString: strerror(errno)))
@@ -184,7 +185,7 @@ package final class SocketLoop: @unchecked Sendable {
       if (try? socket.send(frames)) == false {
         let since = unsent.fullSince ?? .now
         unsent.fullSince = since
-        guard isLast || ContinuousClock.now - since > Self.patience else { return false }
+        guard isLast || ContinuousClock.now - since > patience else { return false }
         try? socket.sendDroppingStalled(frames)
       }
       unsent.fullSince = nil

@@ -125,6 +125,7 @@ import Testing
   }
 
   @Test func `a flood arrives whole, at the pace of who reads it, and the kernel answers meanwhile`() throws {
+    let client = try test.client(queue: 8)
     let id = try client.execute("flood 1200")
     #expect(try client.beat("alive") == "alive")
     let asked = try client.send("kernel_info_request", on: .control)

@@ -31,12 +31,16 @@ final class TestClient {
   private var replays = ReplayMemory()
 
   /// Connects and waits for the welcome, from which on nothing on IOPub is missed.
-  init(_ connection: ConnectionFile, topic: String = "") throws {
+  /// - Parameter queue: how many unread messages of IOPub the client holds; 0 for any number.
+  init(_ connection: ConnectionFile, topic: String = "", queue: Int32 = 0) throws {
     let context = try SocketContext()
     func connected(_ kind: Socket.Kind, _ port: Int, _ identity: String? = nil) throws -> Socket {
       let socket = try Socket(kind, in: context)
       if let identity { socket.identify(as: identity) }
-      if kind == .sub { socket.subscribe(topic) }
+      if kind == .sub {
+        socket.holdAtMost(queue)
+        socket.subscribe(topic)
+      }
       try socket.connect(connection.address(port: port))
       return socket
     }
@@ -178,5 +182,7 @@ final class TestSession {
     try? FileManager.default.removeItem(at: folder)
   }
 
-  func client(topic: String = "") throws -> TestClient { try TestClient(connection, topic: topic) }
+  func client(topic: String = "", queue: Int32 = 0) throws -> TestClient {
+    try TestClient(connection, topic: topic, queue: queue)
+  }
 }

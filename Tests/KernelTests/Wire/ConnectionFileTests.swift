@@ -82,10 +82,10 @@ import Testing
     for ip in ["127.0.0.1", "127.1.2.3", "localhost", "::1"] { #expect(try read(try json(["ip": ip])).1.isEmpty) }
   }
 
-  /// A file of the kernel of Linux, whose mode nobody can change, stands for a file system without modes.
+  /// A file of Linux itself whose mode not even root can change stands for a file system without modes.
   @Test func `a file that cannot be made private is refused, unless the user has accepted that`() throws {
     let (file, _) = try read(try json())
-    let path = "/proc/version"
+    let path = "/proc/sys/kernel/ostype"
     let error = try #require(throws: KernelError.self) { try file.secure(path: path, acceptsOpenFile: false) }
     #expect(error.location == path)
     #expect(error.nextStep?.contains("JUPYTER_ALLOW_INSECURE_WRITES") == true)
