@@ -12,7 +12,7 @@ struct ICLKernel: AsyncParsableCommand {
     subcommands: kernelCommands + engineCommands)
 
   private static let kernelCommands: [any ParsableCommand.Type] = [
-    RunCommand.self, InstallCommand.self, DoctorCommand.self,
+    RunCommand.self, InstallCommand.self, VerifyCommand.self, DoctorCommand.self,
   ]
 
   private static var engineCommands: [any ParsableCommand.Type] {

@@ -1,0 +1,72 @@
+import ArgumentParser
+import Foundation
+import Kernel
+import Logging
+
+/// `icl-kernel verify`: does a shared notebook show here what it showed its author?
+struct VerifyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "verify",
+    abstract: "Run notebooks again and say which figures changed.",
+    discussion: """
+      Each notebook runs from top to bottom in a session of its own, in its own folder; the file is not changed. Every \
+      output is compared with the one that it holds, to the last character. Left out are cells tagged "volatile" and \
+      displays whose metadata says so. Ends with status 1 when anything changed, or a cell failed.
+
+      A folder stands for all notebooks in it.
+      """)
+
+  @Argument(help: "Notebooks (.ipynb), or folders of them.") var notebooks: [String]
+  @Flag(help: "Print JSON: a list of {path, cells: [{number, title, verdict, changes}]}.") var json = false
+
+  func validate() throws {
+    if notebooks.isEmpty { throw ValidationError("at least one notebook is needed") }
+  }
+
+  func run() throws {
+    let files = try notebooks.flatMap(Self.files).map { try NotebookFile(contentsOf: $0) }
+    guard !files.isEmpty else {
+      throw CommandFailure(what: "no notebook was found", nextStep: "name a file that ends in .ipynb, or its folder")
+    }
+    let here = FileManager.default.currentDirectoryPath
+    var comparisons: [NotebookComparison] = []
+    for file in files {
+      FileManager.default.changeCurrentDirectoryPath(URL(filePath: file.path).deletingLastPathComponent().path)
+      defer { FileManager.default.changeCurrentDirectoryPath(here) }
+      var log = Logger(label: "icl-kernel") { StreamLogHandler.standardError(label: $0) }
+      log.logLevel = .error
+      let runner = try Composition.runner(log: log)
+      try runner.start()
+      defer { runner.shutdown() }
+      let name = URL(filePath: file.path).lastPathComponent
+      let results = NotebookRun(runner: runner).results(of: file) { index, count in
+        if isatty(2) == 1 { fputs("\r\u{1B}[K\(name): cell \(index + 1) of \(count)", stderr) }
+      }
+      if isatty(2) == 1 { fputs("\r\u{1B}[K", stderr) }
+      let comparison = NotebookComparison(file, results)
+      comparisons.append(comparison)
+      if !json {
+        print(comparison.report)
+        fflush(stdout)
+      }
+    }
+    if json {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+      print(String(decoding: try encoder.encode(comparisons), as: UTF8.self))
+    }
+    if !comparisons.allSatisfy(\.isSame) { throw ExitCode(1) }
+  }
+
+  private static func files(_ path: String) throws -> [String] {
+    var isFolder: ObjCBool = false
+    let url = URL(filePath: path).standardizedFileURL
+    guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
+      throw CommandFailure(what: "\(path) is not there", nextStep: "check the path")
+    }
+    guard isFolder.boolValue else { return [url.path] }
+    return try FileManager.default.subpathsOfDirectory(atPath: url.path).sorted()
+      .filter { $0.hasSuffix(".ipynb") && !$0.contains(".ipynb_checkpoints/") }
+      .map { url.appending(path: $0).path }
+  }
+}
