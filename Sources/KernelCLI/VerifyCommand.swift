@@ -31,8 +31,11 @@ struct VerifyCommand: ParsableCommand {
     let here = FileManager.default.currentDirectoryPath
     var comparisons: [NotebookComparison] = []
     for file in files {
-      FileManager.default.changeCurrentDirectoryPath(URL(filePath: file.path).deletingLastPathComponent().path)
-      defer { FileManager.default.changeCurrentDirectoryPath(here) }
+      let folder = URL(filePath: file.path).deletingLastPathComponent().path
+      guard FileManager.default.changeCurrentDirectoryPath(folder) else {
+        throw CommandFailure(what: "\(folder) cannot be entered", nextStep: "check its permissions")
+      }
+      defer { _ = FileManager.default.changeCurrentDirectoryPath(here) }
       var log = Logger(label: "icl-kernel") { StreamLogHandler.standardError(label: $0) }
       log.logLevel = .error
       let runner = try Composition.runner(log: log)
@@ -40,14 +43,14 @@ struct VerifyCommand: ParsableCommand {
       defer { runner.shutdown() }
       let name = URL(filePath: file.path).lastPathComponent
       let results = NotebookRun(runner: runner).results(of: file) { index, count in
-        if isatty(2) == 1 { fputs("\r\u{1B}[K\(name): cell \(index + 1) of \(count)", stderr) }
+        Self.showProgress("\(name): cell \(index + 1) of \(count)")
       }
-      if isatty(2) == 1 { fputs("\r\u{1B}[K", stderr) }
+      Self.showProgress("")
       let comparison = NotebookComparison(file, results)
       comparisons.append(comparison)
       if !json {
         print(comparison.report)
-        fflush(stdout)
+        fflush(nil)
       }
     }
     if json {
@@ -56,6 +59,12 @@ struct VerifyCommand: ParsableCommand {
       print(String(decoding: try encoder.encode(comparisons), as: UTF8.self))
     }
     if !comparisons.allSatisfy(\.isSame) { throw ExitCode(1) }
+  }
+
+  /// One line on a terminal, rewritten in place; nothing elsewhere.
+  private static func showProgress(_ text: String) {
+    guard isatty(STDERR_FILENO) == 1 else { return }
+    FileHandle.standardError.write(Data("\r\u{1B}[K\(text)".utf8))
   }
 
   private static func files(_ path: String) throws -> [String] {

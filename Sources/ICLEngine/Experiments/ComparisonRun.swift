@@ -18,14 +18,22 @@ package struct ComparisonRun: Sendable {
   /// Steps that progress counts: those of tuning, and some for the passes over the queries.
   package func stepCount(ofRepetition index: Int) -> Int {
     let untrained = spec.baselines.contains(.untrainedWeights) && index < Self.untrainedRepetitions
-    return (untrained ? 2 : 1) * (spec.tuning.steps + Self.passSteps)
+    let groups = spec.choice.isPerQuery ? spec.queries : 1
+    return (untrained ? 2 : 1) * groups * (spec.tuning.steps + Condition.allCases.count) + Self.baselineSteps
   }
-  private static let passSteps = 8
+  private static let baselineSteps = 4
+
+  /// Queries that have the same demonstrations, and so the same tuning.
+  struct Group: Sendable {
+    let draw: Draw
+    let queries: [Draw.Example]
+  }
 
   /// What every repetition shares: drawn and checked once.
   package struct Prepared: Sendable {
     let queries: [Draw.Example]
-    let draws: [Draw]
+    /// For each repetition what it shows to which queries: all of them together, or each for itself.
+    let draws: [[Group]]
     let twin: (any ExperimentModel)?
     package let frame: ComparisonFrame
   }
@@ -36,7 +44,14 @@ package struct ComparisonRun: Sendable {
     try spec.validate(for: task)
     let queries = try Draw.queries(of: task, spec)
     let draws = try (0..<spec.repetitions).map { repetition throws(EngineError) in
-      try Draw(of: task, spec, queries: queries, repetition: repetition)
+      if !spec.choice.isPerQuery {
+        return [Group(draw: try Draw(of: task, spec, queries: queries, repetition: repetition), queries: queries)]
+      }
+      return try queries.indices.map { query throws(EngineError) in
+        Group(
+          draw: try Draw(of: task, spec, queries: queries, repetition: repetition, query: query),
+          queries: [queries[query]])
+      }
     }
     let isTwinMissing = twin == nil && spec.baselines.contains(.untrainedWeights)
     let notes =
@@ -75,20 +90,29 @@ package struct ComparisonRun: Sendable {
     var states: [[[Float]]]
     /// `[query][V]`, after the last token.
     var logits: [[Float]]
+
+    /// The queries of this one, then those of the other.
+    func joined(_ other: Pass) -> Pass {
+      Pass(states: zip(states, other.states).map { $0 + $1 }, logits: logits + other.logits)
+    }
+  }
+
+  private func builder(_ draw: Draw) -> PromptBuilder {
+    PromptBuilder(
+      task: task, tokenizer: model.tokenizer, labelWords: draw.labelWords, instruction: spec.instruction,
+      showing: spec.demonstrationTask.map { ($0, draw.demonstrationWords) })
   }
 
   private func run(
-    _ draw: Draw, index: Int, queries: [Draw.Example], untrained: (any ExperimentModel)?, progress: ProgressLine,
+    _ groups: [Group], index: Int, queries: [Draw.Example], untrained: (any ExperimentModel)?, progress: ProgressLine,
     prompts: PromptDigest
   ) throws(EngineError) -> (Repetition, [Condition: Pass]) {
-    let builder = PromptBuilder(
-      task: task, tokenizer: model.tokenizer, labelWords: draw.labelWords, instruction: spec.instruction)
     let seed = spec.seed &+ UInt64(index)
     let (passes, answers, losses) = try conditions(
-      model, builder, draw, queries, seed: seed, scoring: true, progress: progress, prompts: prompts)
+      model, groups, seed: seed, scoring: true, progress: progress, prompts: prompts)
     var repetition = Repetition(
-      labelWords: draw.labelWords, similarity: Self.similarities(passes), updateCosine: [], baselines: [:],
-      untrained: [:], divergence: [:], cka: [:], answers: answers, tuningLoss: losses)
+      labelWords: groups[0].draw.labelWords, similarity: Self.similarities(passes), answers: answers,
+      tuningLoss: losses)
     if let anchor = passes[.anchor], let icl = passes[.icl], let it = passes[.it] {
       repetition.updateCosine = anchor.states.indices.map { layer in
         Statistics.mean(
@@ -97,7 +121,7 @@ package struct ComparisonRun: Sendable {
           })
       }
       repetition.baselines = try baselines(
-        beside: icl, builder, draw, queries, index: index, progress: progress, prompts: prompts)
+        beside: icl, groups, index: index, progress: progress, prompts: prompts)
     }
     let last = model.configuration.layerCount
     for pair in ConditionPair.all {
@@ -110,16 +134,36 @@ package struct ComparisonRun: Sendable {
     }
     if let untrained {
       let (passes, _, _) = try conditions(
-        untrained, builder, draw, queries, seed: seed, scoring: false, progress: progress, prompts: nil)
+        untrained, groups, seed: seed, scoring: false, progress: progress, prompts: nil)
       repetition.untrained = Self.similarities(passes)
     }
     return (repetition, passes)
   }
 
+  /// All conditions, group by group.
   private func conditions(
-    _ model: any ExperimentModel, _ builder: PromptBuilder, _ draw: Draw, _ queries: [Draw.Example], seed: UInt64,
-    scoring: Bool, progress: ProgressLine, prompts: PromptDigest?
+    _ model: any ExperimentModel, _ groups: [Group], seed: UInt64, scoring: Bool, progress: ProgressLine,
+    prompts: PromptDigest?
   ) throws(EngineError) -> (passes: [Condition: Pass], answers: [Condition: [Bool]], losses: [Float]) {
+    var passes: [Condition: Pass] = [:]
+    var answers: [Condition: [Bool]] = [:]
+    var losses: [[Float]] = []
+    for group in groups {
+      let one = try conditions(
+        model, group, seed: seed, scoring: scoring, progress: progress, prompts: prompts)
+      passes.merge(one.passes) { $0.joined($1) }
+      answers.merge(one.answers) { $0 + $1 }
+      losses.append(one.losses)
+    }
+    return (passes, answers, Self.mean(losses))
+  }
+
+  private func conditions(
+    _ model: any ExperimentModel, _ group: Group, seed: UInt64, scoring: Bool, progress: ProgressLine,
+    prompts: PromptDigest?
+  ) throws(EngineError) -> (passes: [Condition: Pass], answers: [Condition: [Bool]], losses: [Float]) {
+    let (draw, queries) = (group.draw, group.queries)
+    let builder = builder(draw)
     var passes: [Condition: Pass] = [:]
     var answers: [Condition: [Bool]] = [:]
     func pass(_ condition: Condition, _ adapter: LoRAAdapter?) throws(EngineError) {
@@ -148,28 +192,37 @@ package struct ComparisonRun: Sendable {
     }
     try pass(.it, adapter)
     try pass(.both, adapter)
-    if !scoring { progress.advance(by: Self.passSteps - 4) }
     return (passes, answers, losses.count > 1 ? [losses[0], losses[losses.count - 1]] : losses)
   }
 
+  private static func mean(_ lists: [[Float]]) -> [Float] {
+    guard lists.count > 1, let first = lists.first else { return lists.first ?? [] }
+    return first.indices.map { place in lists.reduce(0) { $0 + $1[place] } / Float(lists.count) }
+  }
+
   private func baselines(
-    beside icl: Pass, _ builder: PromptBuilder, _ draw: Draw, _ queries: [Draw.Example], index: Int,
-    progress: ProgressLine, prompts: PromptDigest
+    beside icl: Pass, _ groups: [Group], index: Int, progress: ProgressLine, prompts: PromptDigest
   ) throws(EngineError) -> [Baseline: [Double]] {
     var result: [Baseline: [Double]] = [:]
-    func against(_ demonstrations: [Draw.Example]) throws(EngineError) -> [Double] {
-      let tokens = queries.map { builder.tokens(builder.prompt($0, after: demonstrations)) }
-      prompts.add(tokens)
-      let other = try states(model, tokens, nil)
-      return Self.similarity(icl, other)
+    func against(_ demonstrations: (Draw) -> [Draw.Example]) throws(EngineError) -> [Double] {
+      var other: Pass?
+      for group in groups {
+        let builder = builder(group.draw)
+        let tokens = group.queries.map { builder.tokens(builder.prompt($0, after: demonstrations(group.draw))) }
+        prompts.add(tokens)
+        let pass = try states(model, tokens, nil)
+        other = other?.joined(pass) ?? pass
+      }
+      return other.map { Self.similarity(icl, $0) } ?? []
     }
     let layers = icl.states.indices
-    defer { progress.advance(by: 4) }
+    let queryCount = icl.logits.count
+    defer { progress.advance(by: Self.baselineSteps) }
     if spec.baselines.contains(.otherOrder) {
       result[.otherOrder] =
-        draw.demonstrations.count > 1 ? try against(draw.reordered) : layers.map { _ in .nan }
+        spec.demonstrations > 1 ? try against(\.reordered) : layers.map { _ in .nan }
     }
-    if spec.baselines.contains(.otherDemonstrations) { result[.otherDemonstrations] = try against(draw.others) }
+    if spec.baselines.contains(.otherDemonstrations) { result[.otherDemonstrations] = try against(\.others) }
     if spec.baselines.contains(.otherQuery) {
       result[.otherQuery] = layers.map { layer in
         let rows = icl.states[layer]
@@ -182,7 +235,7 @@ package struct ComparisonRun: Sendable {
       let width = model.configuration.hiddenSize
       result[.randomVectors] = layers.map { _ in
         Statistics.mean(
-          queries.map { _ in Measures.cosine(generator.normals(width), generator.normals(width)) })
+          (0..<queryCount).map { _ in Measures.cosine(generator.normals(width), generator.normals(width)) })
       }
     }
     return result

@@ -9,6 +9,12 @@ public struct ComparisonSpec: Sendable, Equatable, Codable {
   public var repetitions: Int
   /// Share of the demonstrations, 0…1, that carry a wrong label (Min et al. 2022, arXiv 2202.12837).
   public var wrongLabelShare: Double
+  /// What those labels are instead.
+  public var wrongLabelKind: WrongLabelKind
+  /// Which examples become demonstrations.
+  public var choice: DemonstrationChoice
+  /// The task that the demonstrations are of; `nil` for the queries' own (Duan et al., figure 3c: another one).
+  public var demonstrationTask: ClassificationTask?
   public var labelWords: LabelWords
   /// Index of the task's instruction; `nil` for none.
   public var instruction: Int?
@@ -19,13 +25,17 @@ public struct ComparisonSpec: Sendable, Equatable, Codable {
 
   public init(
     demonstrations: Int = 8, queries: Int = 50, repetitions: Int = 8, wrongLabelShare: Double = 0,
-    labelWords: LabelWords = .arbitrary, instruction: Int? = 0, tuning: TuningSettings = TuningSettings(),
-    baselines: Set<Baseline> = Set(Baseline.allCases), seed: UInt64 = 0
+    wrongLabelKind: WrongLabelKind = .flipped, choice: DemonstrationChoice = .random,
+    demonstrationTask: ClassificationTask? = nil, labelWords: LabelWords = .arbitrary, instruction: Int? = 0,
+    tuning: TuningSettings = TuningSettings(), baselines: Set<Baseline> = Set(Baseline.allCases), seed: UInt64 = 0
   ) {
     self.demonstrations = demonstrations
     self.queries = queries
     self.repetitions = repetitions
     self.wrongLabelShare = wrongLabelShare
+    self.wrongLabelKind = wrongLabelKind
+    self.choice = choice
+    self.demonstrationTask = demonstrationTask
     self.labelWords = labelWords
     self.instruction = instruction
     self.tuning = tuning
@@ -41,6 +51,19 @@ public struct ComparisonSpec: Sendable, Equatable, Codable {
     queries = try box.decodeIfPresent(Int.self, forKey: .queries) ?? standard.queries
     repetitions = try box.decodeIfPresent(Int.self, forKey: .repetitions) ?? standard.repetitions
     wrongLabelShare = try box.decodeIfPresent(Double.self, forKey: .wrongLabelShare) ?? standard.wrongLabelShare
+    wrongLabelKind = try box.decodeIfPresent(WrongLabelKind.self, forKey: .wrongLabelKind) ?? standard.wrongLabelKind
+    choice = try box.decodeIfPresent(DemonstrationChoice.self, forKey: .choice) ?? standard.choice
+    if let name = try? box.decodeIfPresent(String.self, forKey: .demonstrationTask) {
+      guard let task = ClassificationTask.shipped.first(where: { $0.name == name }) else {
+        throw DecodingError.dataCorruptedError(
+          forKey: .demonstrationTask, in: box,
+          debugDescription: "no task comes with the engine under the name \(name); there are "
+            + ClassificationTask.shipped.map(\.name).joined(separator: ", "))
+      }
+      demonstrationTask = task
+    } else {
+      demonstrationTask = try box.decodeIfPresent(ClassificationTask.self, forKey: .demonstrationTask)
+    }
     labelWords = try box.decodeIfPresent(LabelWords.self, forKey: .labelWords) ?? standard.labelWords
     instruction =
       box.contains(.instruction) ? try box.decode(Int?.self, forKey: .instruction) : standard.instruction
@@ -55,6 +78,16 @@ public struct ComparisonSpec: Sendable, Equatable, Codable {
     try box.encode(queries, forKey: .queries)
     try box.encode(repetitions, forKey: .repetitions)
     try box.encode(wrongLabelShare, forKey: .wrongLabelShare)
+    // What came later is written only where it says something, so that older specifications keep their text.
+    if wrongLabelKind != .flipped { try box.encode(wrongLabelKind, forKey: .wrongLabelKind) }
+    if choice != .random { try box.encode(choice, forKey: .choice) }
+    if let demonstrationTask {
+      if ClassificationTask.shipped.contains(demonstrationTask) {
+        try box.encode(demonstrationTask.name, forKey: .demonstrationTask)
+      } else {
+        try box.encode(demonstrationTask, forKey: .demonstrationTask)
+      }
+    }
     try box.encode(labelWords, forKey: .labelWords)
     // `null` is a choice (no instruction), not an absence.
     try box.encode(instruction, forKey: .instruction)
@@ -67,7 +100,8 @@ public struct ComparisonSpec: Sendable, Equatable, Codable {
   package static var keyNames: [String] { CodingKeys.allCases.map(\.stringValue) }
 
   private enum CodingKeys: String, CodingKey, CaseIterable {
-    case demonstrations, queries, repetitions, wrongLabelShare, labelWords, instruction, tuning, baselines, seed
+    case demonstrations, queries, repetitions, wrongLabelShare, wrongLabelKind, choice, demonstrationTask, labelWords
+    case instruction, tuning, baselines, seed
   }
 
   /// - Throws: `invalidArgument` for a value outside its domain, or a task that is too small for it.
@@ -80,9 +114,11 @@ public struct ComparisonSpec: Sendable, Equatable, Codable {
           expected: expected, found: found)
       }
     }
+    try demonstrationTask?.validate()
+    let pool = (demonstrationTask ?? task).examples.count
     try require(
-      demonstrations >= 1 && demonstrations <= task.examples.count, "demonstrations",
-      expected: "1…\(task.examples.count), the task's examples", found: "\(demonstrations)")
+      demonstrations >= 1 && demonstrations <= pool, "demonstrations",
+      expected: "1…\(pool), the task's examples", found: "\(demonstrations)")
     try require(queries >= 1, "queries", expected: "at least 1", found: "\(queries)")
     try require(repetitions >= 1, "repetitions", expected: "at least 1", found: "\(repetitions)")
     try require(
@@ -94,6 +130,29 @@ public struct ComparisonSpec: Sendable, Equatable, Codable {
         expected: "an index into the task's \(task.instructions.count) instructions", found: "\(instruction)")
     }
   }
+}
+
+/// What a demonstration's label is where it is wrong (Min et al. 2022, arXiv 2202.12837).
+public enum WrongLabelKind: String, Sendable, Equatable, Codable, CaseIterable {
+  /// Another class's.
+  case flipped
+  /// Drawn anew from all classes: by chance it may be right.
+  case random
+  /// The labels of the demonstrations concerned, in another order: how often each label occurs stays.
+  case permuted
+}
+
+/// Which examples become demonstrations (Duan et al., figure 4).
+public enum DemonstrationChoice: String, Sendable, Equatable, Codable, CaseIterable {
+  /// By chance, the same for all queries.
+  case random
+  /// For each query those that share most words with it, so that each query has its own tuning too.
+  case nearest
+  /// For each query those that share fewest.
+  case farthest
+
+  /// Whether each query has demonstrations of its own.
+  package var isPerQuery: Bool { self != .random }
 }
 
 /// The words that stand for the labels in an experiment.
@@ -170,6 +229,15 @@ public enum LabelWords: Sendable, Equatable, Codable {
       }
       return words
     }
+  }
+
+  /// The words of a task whose demonstrations stand before queries of another: given words are the queries' task's,
+  /// so this one keeps its own.
+  package func wordsOfOther(
+    _ task: ClassificationTask, using generator: inout SeededGenerator
+  ) throws(EngineError) -> [String] {
+    if case .custom = self { return task.labels }
+    return try words(of: task, using: &generator)
   }
 }
 

@@ -3,8 +3,10 @@
 package struct Draw: Sendable, Equatable {
   package typealias Example = ClassificationTask.Example
 
-  /// One word per class.
+  /// One word per class of the queries' task.
   package let labelWords: [String]
+  /// One word per class of the demonstrations' task, where that is another one.
+  package let demonstrationWords: [String]
   /// In the order in which they are shown, with the labels that are shown (wrong ones included).
   package let demonstrations: [Example]
   /// The same in another order; the same order when there is only one.
@@ -29,32 +31,85 @@ package struct Draw: Sendable, Equatable {
     return balanced(spec.queries, from: pool, using: &generator)
   }
 
+  /// - Parameter query: the query whose demonstrations are drawn, where each has its own
   package init(
-    of task: ClassificationTask, _ spec: ComparisonSpec, queries: [Example], repetition: Int
+    of task: ClassificationTask, _ spec: ComparisonSpec, queries: [Example], repetition: Int, query: Int? = nil
   ) throws(EngineError) {
     var generator = SeededGenerator(seed: spec.seed, stream: "repetition \(repetition)")
     labelWords = try spec.labelWords.words(of: task, using: &generator)
+    let source = spec.demonstrationTask ?? task
+    demonstrationWords =
+      spec.demonstrationTask == nil ? labelWords : try spec.labelWords.wordsOfOther(source, using: &generator)
     let asked = Set(queries.map(\.fields))
-    let pool = task.examples.filter { !asked.contains($0.fields) }
+    let pool = source.examples.filter { !asked.contains($0.fields) }
     guard pool.count >= spec.demonstrations else {
       throw EngineError(
-        .invalidArgument, "the task has too few examples that are not queries", at: "task \(task.name)",
+        .invalidArgument, "the task has too few examples that are not queries", at: "task \(source.name)",
         expected: "at least \(spec.demonstrations)", found: "\(pool.count)",
         nextStep: "ask for fewer demonstrations or queries")
     }
-    let chosen = Self.balanced(spec.demonstrations, from: pool, using: &generator)
-    let chosenTexts = Set(chosen.map(\.fields))
-    let rest = pool.filter { !chosenTexts.contains($0.fields) }
-    let other = Self.balanced(
-      spec.demonstrations, from: rest.count >= spec.demonstrations ? rest : pool, using: &generator)
-    demonstrations = Self.withWrongLabels(chosen, task, spec, using: &generator)
-    others = Self.withWrongLabels(other, task, spec, using: &generator)
+    let chosen: [Example]
+    let other: [Example]
+    if let query, spec.choice.isPerQuery {
+      // The other demonstrations are the next ones in the same order: as near, or as far, as can be.
+      let ordered = Self.byLikeness(pool, to: queries[query], spec.choice, using: &generator)
+      chosen = Self.firstOfEach(spec.demonstrations, of: ordered, using: &generator)
+      let rest = ordered.filter { !chosen.contains($0) }
+      other = Self.firstOfEach(
+        spec.demonstrations, of: rest.count >= spec.demonstrations ? rest : ordered, using: &generator)
+    } else {
+      chosen = Self.balanced(spec.demonstrations, from: pool, using: &generator)
+      let chosenTexts = Set(chosen.map(\.fields))
+      let rest = pool.filter { !chosenTexts.contains($0.fields) }
+      other = Self.balanced(
+        spec.demonstrations, from: rest.count >= spec.demonstrations ? rest : pool, using: &generator)
+    }
+    demonstrations = Self.withWrongLabels(chosen, source, spec, using: &generator)
+    others = Self.withWrongLabels(other, source, spec, using: &generator)
     var order = generator.shuffled(demonstrations)
     if demonstrations.count > 1 {
       // With two demonstrations half of all shuffles change nothing.
       for _ in 0..<64 where order == demonstrations { order = generator.shuffled(demonstrations) }
     }
     reordered = order
+  }
+
+  /// The first examples of each class, as many of each as possible, in random order: else the nearest ones would
+  /// often be of the query's own class, and give it away.
+  private static func firstOfEach(
+    _ count: Int, of ordered: [Example], using generator: inout SeededGenerator
+  ) -> [Example] {
+    let classes = generator.shuffled(Set(ordered.map(\.label)).sorted())
+    var piles = classes.map { label in ordered.filter { $0.label == label }[...] }
+    var chosen: [Example] = []
+    while chosen.count < count, piles.contains(where: { !$0.isEmpty }) {
+      for i in piles.indices where chosen.count < count {
+        if let next = piles[i].popFirst() { chosen.append(next) }
+      }
+    }
+    return generator.shuffled(chosen)
+  }
+
+  /// The pool from the most to the least like the query (or the reverse), by the share of words that two texts have
+  /// in common (Jaccard); ties by chance.
+  private static func byLikeness(
+    _ pool: [Example], to query: Example, _ choice: DemonstrationChoice, using generator: inout SeededGenerator
+  ) -> [Example] {
+    func words(_ example: Example) -> Set<String> {
+      Set(
+        example.fields.values.joined(separator: " ").lowercased()
+          .split { !$0.isLetter && !$0.isNumber }.map(String.init))
+    }
+    let asked = words(query)
+    let scored = generator.shuffled(pool).enumerated().map { place, example in
+      let own = words(example)
+      let union = own.union(asked).count
+      return (place: place, share: union == 0 ? 0 : Double(own.intersection(asked).count) / Double(union), example)
+    }
+    return scored.sorted { a, b in
+      if a.share != b.share { return (a.share > b.share) == (choice == .nearest) }
+      return a.place < b.place
+    }.map(\.2)
   }
 
   /// `count` examples, as many of each class as possible, in random order.
@@ -77,9 +132,18 @@ package struct Draw: Sendable, Equatable {
   ) -> [Example] {
     let count = Int((spec.wrongLabelShare * Double(examples.count)).rounded())
     var result = examples
-    for i in generator.shuffled(Array(examples.indices)).prefix(count) {
+    let concerned = Array(generator.shuffled(Array(examples.indices)).prefix(count))
+    switch spec.wrongLabelKind {
+    case .flipped:
       let others = task.labels.count - 1
-      result[i].label = (result[i].label + 1 + generator.index(below: others)) % task.labels.count
+      for i in concerned {
+        result[i].label = (result[i].label + 1 + generator.index(below: others)) % task.labels.count
+      }
+    case .random:
+      for i in concerned { result[i].label = generator.index(below: task.labels.count) }
+    case .permuted:
+      let labels = generator.shuffled(concerned.map { examples[$0].label })
+      for (i, label) in zip(concerned, labels) { result[i].label = label }
     }
     return result
   }

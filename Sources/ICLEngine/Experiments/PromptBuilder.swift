@@ -5,15 +5,19 @@ package struct PromptBuilder: Sendable {
   package let tokenizer: any Tokenizer
   /// The words in force, one per class.
   package let labelWords: [String]
+  /// The task of the demonstrations and its words: the same unless an experiment shows another one's.
+  private let shown: (task: ClassificationTask, words: [String])
   /// What stands before everything else, separator included.
   package let opening: String
 
   package init(
-    task: ClassificationTask, tokenizer: any Tokenizer, labelWords: [String], instruction: Int?
+    task: ClassificationTask, tokenizer: any Tokenizer, labelWords: [String], instruction: Int?,
+    showing other: (task: ClassificationTask, words: [String])? = nil
   ) {
     self.task = task
     self.tokenizer = tokenizer
     self.labelWords = labelWords
+    shown = other ?? (task, labelWords)
     if let instruction, task.instructions.indices.contains(instruction) {
       let list =
         labelWords.dropLast().joined(separator: ", ") + " or " + (labelWords.last ?? "")
@@ -28,7 +32,7 @@ package struct PromptBuilder: Sendable {
     -> String
   {
     opening
-      + demonstrations.map { task.template.demonstration($0.fields, label: labelWords[$0.label]) }.joined()
+      + demonstrations.map { shown.task.template.demonstration($0.fields, label: shown.words[$0.label]) }.joined()
       + task.template.query(query.fields)
   }
 
@@ -43,8 +47,12 @@ package struct PromptBuilder: Sendable {
   /// A prompt with an answer: all tokens, and where the answer's own begin (after what they share with the prompt's
   /// tokens: a tokenizer may merge the prompt's last characters with the answer's first).
   package func answered(_ prompt: String, label: Int) -> (tokens: [Int], answerStart: Int) {
+    answered(prompt, task.template.answer(labelWords[label]))
+  }
+
+  private func answered(_ prompt: String, _ answer: String) -> (tokens: [Int], answerStart: Int) {
     let alone = tokens(prompt)
-    let whole = tokens(prompt + task.template.answer(labelWords[label]))
+    let whole = tokens(prompt + answer)
     let shared = zip(alone, whole).prefix { $0 == $1 }.count
     return (whole, shared)
   }
@@ -52,7 +60,8 @@ package struct PromptBuilder: Sendable {
   /// A demonstration as a zero-shot prompt with its answer, as the IT condition is tuned on: the answer and what
   /// follows it in the template, if anything, are in the text; only the answer's tokens count in the loss.
   package func tuningSequence(_ example: ClassificationTask.Example) -> (tokens: [Int], lossWeights: [Float]) {
-    let (whole, start) = answered(prompt(example), label: example.label)
+    let (whole, start) = answered(
+      opening + shown.task.template.query(example.fields), shown.task.template.answer(shown.words[example.label]))
     return (whole, whole.indices.map { $0 >= start ? 1 : 0 })
   }
 }

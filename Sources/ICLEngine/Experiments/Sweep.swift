@@ -44,6 +44,21 @@ public struct SweepFactor: Sendable {
     SweepFactor("label words", values, label: \.name) { $0.labelWords = $1 }
   }
 
+  /// What a wrong label is; the share of wrong labels is the specification's.
+  public static func wrongLabelKind(_ values: [WrongLabelKind] = WrongLabelKind.allCases) -> SweepFactor {
+    SweepFactor("kind of wrong labels", values, label: \.rawValue) { $0.wrongLabelKind = $1 }
+  }
+
+  /// Which examples become demonstrations. With `nearest` and `farthest` every query has a tuning of its own.
+  public static func choice(_ values: [DemonstrationChoice] = [.farthest, .random, .nearest]) -> SweepFactor {
+    SweepFactor("choice of demonstrations", values, label: \.rawValue) { $0.choice = $1 }
+  }
+
+  /// The task that the demonstrations are of; `nil` for the queries' own.
+  public static func demonstrationTask(_ values: [ClassificationTask?]) -> SweepFactor {
+    SweepFactor("task of the demonstrations", values, label: { $0?.name ?? "the same" }) { $0.demonstrationTask = $1 }
+  }
+
   /// The wording of the instruction, by its index in the task; `nil` for none.
   public static func instruction(_ values: [Int?]) -> SweepFactor {
     SweepFactor("instruction", values, label: { $0.map { "\($0)" } ?? "none" }) { $0.instruction = $1 }

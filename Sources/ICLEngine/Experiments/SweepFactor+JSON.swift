@@ -5,6 +5,8 @@ extension SweepFactor: Decodable {
   /// The names that a specification may use.
   public static let names = [
     "demonstrations", "wrongLabels", "tuningSteps", "rank", "learningRate", "labelWords", "instruction",
+    "wrongLabelKind",
+    "choice", "demonstrationTask",
   ]
 
   private enum Key: String, CodingKey, CaseIterable { case factor, values }
@@ -26,6 +28,11 @@ extension SweepFactor: Decodable {
     case "learningRate": self = try .learningRate(values())
     case "labelWords": self = try .labelWords(values())
     case "instruction": self = try .instruction(values())
+    case "wrongLabelKind": self = try .wrongLabelKind(values())
+    case "choice": self = try .choice(values())
+    case "demonstrationTask":
+      self = try .demonstrationTask(
+        values(String?.self).map { name in try name.map { try ClassificationTask.shipped(named: $0) } })
     case let other:
       throw DecodingError.dataCorruptedError(
         forKey: .factor, in: box,

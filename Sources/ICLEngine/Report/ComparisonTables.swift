@@ -81,7 +81,18 @@ extension Comparison {
       : "\(repetitions.count) repetition\(repetitions.count == 1 ? "" : "s")"
     return "\(task): \(spec.demonstrations) demonstration\(spec.demonstrations == 1 ? "" : "s"), "
       + "\(queryCount) quer\(queryCount == 1 ? "y" : "ies"), \(count), \(words)"
-      + (spec.wrongLabelShare > 0 ? ", \(ReportNumber.percent(spec.wrongLabelShare)) of the labels wrong" : "")
+      + (spec.demonstrationTask.map { ", demonstrations of \($0.name)" } ?? "")
+      + (spec.choice == .random ? "" : ", each query with the demonstrations \(spec.choice.rawValue) to it")
+      + (spec.wrongLabelShare > 0
+        ? ", \(ReportNumber.percent(spec.wrongLabelShare)) of the labels \(wrongWord)" : "")
+  }
+
+  private var wrongWord: String {
+    switch spec.wrongLabelKind {
+    case .flipped: "wrong"
+    case .random: "drawn at random"
+    case .permuted: "permuted"
+    }
   }
 
   /// One sentence: on what model, with which seed, and the fingerprint of all numbers.

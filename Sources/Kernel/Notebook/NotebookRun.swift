@@ -1,4 +1,4 @@
-package import NotebookDisplay
+internal import NotebookDisplay
 internal import Synchronization
 
 /// Runs a notebook's cells from top to bottom, without a client: what `verify` compares with.
