@@ -85,7 +85,7 @@ package struct ComparisonRun: Sendable {
   }
 
   /// The states of all queries under one condition.
-  private struct Pass {
+  struct Pass {
     /// `[layer][query][D]`, layers as in ``Repetition``.
     var states: [[[Float]]]
     /// `[query][V]`, after the last token.
@@ -97,7 +97,7 @@ package struct ComparisonRun: Sendable {
     }
   }
 
-  private func builder(_ draw: Draw) -> PromptBuilder {
+  func builder(_ draw: Draw) -> PromptBuilder {
     PromptBuilder(
       task: task, tokenizer: model.tokenizer, labelWords: draw.labelWords, instruction: spec.instruction,
       showing: spec.demonstrationTask.map { ($0, draw.demonstrationWords) })
@@ -241,7 +241,7 @@ package struct ComparisonRun: Sendable {
     return result
   }
 
-  private func states(
+  func states(
     _ model: any ExperimentModel, _ tokens: [[Int]], _ adapter: LoRAAdapter?
   ) throws(EngineError) -> Pass {
     try Interruption.check()

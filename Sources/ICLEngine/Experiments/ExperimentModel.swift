@@ -19,6 +19,12 @@ package protocol ExperimentModel: Sendable {
     onStep: (Float) -> Void
   ) throws(EngineError) -> LoRAAdapter?
 
+  /// The same, with the adapter after every so many steps and after the last.
+  func tunedSnapshots(
+    on examples: [(tokens: [Int], lossWeights: [Float])], _ settings: TuningSettings, every: Int, seed: UInt64,
+    onStep: (Float) -> Void
+  ) throws(EngineError) -> [(step: Int, adapter: LoRAAdapter)]
+
   /// A model of the same shape and tokenizer whose weights were never trained; `nil` when it would not fit in memory.
   func untrainedTwin(seed: UInt64) throws(EngineError) -> (any ExperimentModel)?
 }

@@ -26,8 +26,17 @@ public struct ExperimentProvenance: Sendable, Equatable, Codable {
   package init(
     model: ModelProvenance, tokenizer: String, promptsSHA256: String, values: [Repetition], engineVersion: String
   ) {
+    self.init(
+      model: model, tokenizer: tokenizer, promptsSHA256: promptsSHA256, numbers: values.flatMap(\.allValues),
+      engineVersion: engineVersion)
+  }
+
+  /// The fingerprint is taken of `numbers`.
+  package init(
+    model: ModelProvenance, tokenizer: String, promptsSHA256: String, numbers: [Double], engineVersion: String
+  ) {
     var bytes: [UInt8] = []
-    for value in values.flatMap(\.allValues) {
+    for value in numbers {
       // All NaNs are one: their payload says nothing.
       let bits = value.isNaN ? Double.nan.bitPattern : value.bitPattern
       withUnsafeBytes(of: bits.littleEndian) { bytes.append(contentsOf: $0) }

@@ -5,15 +5,33 @@ extension LlamaModel: ExperimentModel {
     onStep: (Float) -> Void
   ) throws(EngineError) -> LoRAAdapter? {
     if settings.steps == 0 { return nil }
-    let configuration = TuningConfiguration(
+    return try tune(on: examples, settings, every: nil, seed: seed, onStep: onStep).adapter
+  }
+
+  package func tunedSnapshots(
+    on examples: [(tokens: [Int], lossWeights: [Float])], _ settings: TuningSettings, every: Int, seed: UInt64,
+    onStep: (Float) -> Void
+  ) throws(EngineError) -> [(step: Int, adapter: LoRAAdapter)] {
+    let result = try tune(on: examples, settings, every: every, seed: seed, onStep: onStep)
+    var snapshots = result.snapshots.map { (step: $0.step, adapter: $0.adapter) }
+    if let last = result.adapter, snapshots.last?.step != settings.steps { snapshots.append((settings.steps, last)) }
+    return snapshots
+  }
+
+  private func tune(
+    on examples: [(tokens: [Int], lossWeights: [Float])], _ settings: TuningSettings, every: Int?, seed: UInt64,
+    onStep: (Float) -> Void
+  ) throws(EngineError) -> TuningResult {
+    var configuration = TuningConfiguration(
       method: .lora(rank: settings.rank, alpha: settings.alpha, projections: settings.projections),
       learningRate: settings.learningRate, steps: settings.steps, seed: seed)
+    configuration.snapshotEvery = every
     let result = try LoRATuner.tune(
       self, on: examples.map { TuningExample(tokens: $0.tokens, lossWeights: $0.lossWeights) }, configuration
     ) { onStep($0.loss) }
     // A half tuned model is no condition of a comparison.
     if result.isInterrupted { throw EngineError(.interrupted, "interrupted while tuning") }
-    return result.adapter
+    return result
   }
 
   /// Weights of an untrained model beyond which it is left out: 60 million, 240 MB in F32.

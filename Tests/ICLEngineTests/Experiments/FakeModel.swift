@@ -120,6 +120,22 @@ struct FakeModel: ExperimentModel {
     return LoRAAdapter(rank: 1, alpha: 1, blocks: [[.q: .init(a: shift, b: [])]])
   }
 
+  /// The shift of `tuned`, reached along a straight line.
+  func tunedSnapshots(
+    on examples: [(tokens: [Int], lossWeights: [Float])], _ settings: TuningSettings, every: Int, seed: UInt64,
+    onStep: (Float) -> Void
+  ) throws(EngineError) -> [(step: Int, adapter: LoRAAdapter)] {
+    guard let whole = try tuned(on: examples, settings, seed: seed, onStep: onStep) else { return [] }
+    let looks = Array(stride(from: every, through: settings.steps, by: every))
+    return (looks.last == settings.steps ? looks : looks + [settings.steps]).map { step in
+      var part = whole
+      for (projection, pair) in whole.blocks[0] {
+        part.blocks[0][projection] = .init(a: pair.a.map { $0 * Float(step) / Float(settings.steps) }, b: pair.b)
+      }
+      return (step, part)
+    }
+  }
+
   func untrainedTwin(seed: UInt64) throws(EngineError) -> (any ExperimentModel)? {
     var twin = self
     twin.isTrained = false

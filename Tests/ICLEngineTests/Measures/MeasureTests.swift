@@ -108,6 +108,25 @@ func near(_ a: Double, _ b: Double, _ tolerance: Double = 1e-12) -> Bool { abs(a
     #expect(Measures.rec2FTP(zeroShot: [true], tuned: [true], icl: [true]).isNaN)
   }
 
+  @Test func `subspaces overlap by the square of the cosine between them`() {
+    let (x, y, z) = ([1, 0, 0] as [Float], [0, 1, 0] as [Float], [0, 0, 1] as [Float])
+    // Any basis of one plane: length and skew don't matter, nor does a column that adds nothing.
+    #expect(near(Measures.subspaceOverlap([x, y], [[2, 1, 0], [0, -3, 0], [1, 1, 0]]), 1))
+    #expect(near(Measures.subspaceOverlap([x, y], [y, z]), 0.5))
+    #expect(Measures.subspaceOverlap([x], [z]) == 0)
+    // 60 degrees: cos² = 1/4. A line in a plane overlaps wholly.
+    #expect(near(Measures.subspaceOverlap([x], [[0.5, 0.75.squareRoot(), 0]]), 0.25, 1e-7))
+    #expect(near(Measures.subspaceOverlap([x], [x, y]), 1))
+    #expect(Measures.subspaceOverlap([[0, 0, 0]], [x]).isNaN)
+    #expect(Measures.subspaceOverlap([[.nan, 0, 0]], [x]).isNaN)
+    var adapter = LoRAAdapter(rank: 2, alpha: 1, blocks: [[.q: .init(a: [], b: [1, 0, 0, 1, 0, 0])]])
+    let other = adapter
+    // Columns of B are (1, 0, 0) and (0, 1, 0); the other's second becomes (0, 0, 1).
+    adapter.blocks[0][.q]?.b = [1, 0, 0, 0, 0, 1]
+    #expect(adapter.overlap(with: other, in: .q) == [0.5])
+    #expect(adapter.overlap(with: other, in: .v)[0].isNaN)
+  }
+
   @Test(arguments: [Double.leastNonzeroMagnitude, Double.leastNormalMagnitude / 8, 1e-300, 0.1, 1, 3, 1e300])
   func `the logarithm is the C library's, for the smallest numbers too`(x: Double) {
     // Both are within an ulp or two of the true value.
