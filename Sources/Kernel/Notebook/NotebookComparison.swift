@@ -20,6 +20,12 @@ package struct NotebookComparison: Sendable, Equatable, Encodable {
     package let place: String
     package let committed: String
     package let now: String
+
+    package init(place: String, committed: String, now: String) {
+      self.place = place
+      self.committed = committed
+      self.now = now
+    }
   }
 
   package struct Cell: Sendable, Equatable, Encodable {
