@@ -28,3 +28,23 @@ package protocol ExperimentModel: Sendable {
   /// A model of the same shape and tokenizer whose weights were never trained; `nil` when it would not fit in memory.
   func untrainedTwin(seed: UInt64) throws(EngineError) -> (any ExperimentModel)?
 }
+
+extension ExperimentModel {
+  /// Tuned anew for each number of steps: right for any model, slower than looking on the way.
+  package func tunedSnapshots(
+    on examples: [(tokens: [Int], lossWeights: [Float])], _ settings: TuningSettings, every: Int, seed: UInt64,
+    onStep: (Float) -> Void
+  ) throws(EngineError) -> [(step: Int, adapter: LoRAAdapter)] {
+    var looks = Array(stride(from: every, through: settings.steps, by: every))
+    if looks.last != settings.steps { looks.append(settings.steps) }
+    var result: [(step: Int, adapter: LoRAAdapter)] = []
+    for step in looks {
+      var part = settings
+      part.steps = step
+      guard let adapter = try tuned(on: examples, part, seed: seed, onStep: { _ in }) else { continue }
+      result.append((step, adapter))
+      onStep(0)
+    }
+    return result
+  }
+}

@@ -115,7 +115,7 @@ func near(_ a: Double, _ b: Double, _ tolerance: Double = 1e-12) -> Bool { abs(a
     #expect(near(Measures.subspaceOverlap([x, y], [y, z]), 0.5))
     #expect(Measures.subspaceOverlap([x], [z]) == 0)
     // 60 degrees: cos² = 1/4. A line in a plane overlaps wholly.
-    #expect(near(Measures.subspaceOverlap([x], [[0.5, 0.75.squareRoot(), 0]]), 0.25, 1e-7))
+    #expect(near(Measures.subspaceOverlap([x], [[0.5, Float(0.75).squareRoot(), 0]]), 0.25, 1e-7))
     #expect(near(Measures.subspaceOverlap([x], [x, y]), 1))
     #expect(Measures.subspaceOverlap([[0, 0, 0]], [x]).isNaN)
     #expect(Measures.subspaceOverlap([[.nan, 0, 0]], [x]).isNaN)
