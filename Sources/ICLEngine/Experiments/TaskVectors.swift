@@ -30,6 +30,13 @@ public struct TaskVectors: Sendable, Codable {
     public var control: [Double]
     /// All heads, the largest effect first.
     public var heads: [Head]
+
+    /// In a fixed order, for a fingerprint.
+    var numbers: [Double] {
+      var all = [zeroShot, icl]
+      for list in [taskVector, tunedVector, functionVector, control] { all += list }
+      return all + heads.map(\.effect)
+    }
   }
 
   public let task: String
@@ -92,10 +99,7 @@ struct TaskVectorRun {
       task: task.name, spec: spec, layerCount: depth, headCount: headCount, repetitions: rows, isPartial: isPartial,
       provenance: ExperimentProvenance(
         model: prepared.frame.model, tokenizer: prepared.frame.tokenizer, promptsSHA256: prompts.hexadecimal,
-        numbers: rows.flatMap {
-          [$0.zeroShot, $0.icl] + $0.taskVector + $0.tunedVector + $0.functionVector + $0.control
-            + $0.heads.map(\.effect)
-        }, engineVersion: prepared.frame.engineVersion))
+        numbers: rows.flatMap(\.numbers), engineVersion: prepared.frame.engineVersion))
   }
 
   private func row(

@@ -75,7 +75,7 @@ private struct NotebookPage: Sendable {
   }
 
   private static func output(_ bundle: MIMEBundle) -> NotebookOutput {
-    let content = BundleContent(bundle)
-    return .data(content.data, isVolatile: content.metadata["volatile"] == .bool(true))
+    guard case .object(let data)? = bundle.fields["data"] else { return .data([:], isVolatile: false) }
+    return .data(data, isVolatile: bundle.fields["metadata"]?["volatile"] == .bool(true))
   }
 }
