@@ -4,6 +4,10 @@ struct Seed {
   enum Kind: String, CaseIterable {
     /// A GGUF model: loaded, run on a prompt, its tokenizer tried.
     case model
+    /// A Hugging Face folder: loaded and run as a model.
+    case checkpoint
+    /// The tokenizer of a Hugging Face folder: texts encoded and decoded.
+    case tokenizer
     /// A GGUF vocabulary: texts encoded and decoded.
     case vocabulary
     /// A safetensors file: every tensor's floats.
@@ -29,6 +33,8 @@ struct Seed {
   var files: [File]
   /// How often the seed is chosen, relative to others; large files are slow and come seldom.
   var weight = 100
+  /// Whether the engine refuses even the unchanged file: one that others wrote, of another kind than it reads.
+  var isRefused = false
 
   init(_ name: String, _ kind: Kind, weight: Int = 100, _ files: [File]) {
     (self.name, self.kind, self.weight, self.files) = (name, kind, weight, files)
