@@ -9,7 +9,8 @@ package protocol CellRunner: AnyObject, Sendable {
   /// Starts the child and warms up the compiler and completion. Returns before they are warm.
   func start() throws
 
-  /// Compiles and runs one cell, beside others where several threads call. Events arrive in order, on any one thread at a time, before this returns.
+  /// Compiles and runs one cell, beside others where several threads call. Events arrive in order, on any one thread
+  /// at a time, before this returns.
   func execute(_ request: CellRequest, events: @escaping @Sendable (CellEvent) -> Void) -> CellOutcome
 
   /// Stops every running cell, those of subshells too, keeping the session's variables. Returns at once; `execute`
@@ -20,8 +21,15 @@ package protocol CellRunner: AnyObject, Sendable {
   func inspect(code: String, cursor: Int, detailLevel: Int) -> MIMEBundle?
   func completeness(of code: String) -> Completeness
 
+  /// What `%help` shows.
+  var help: String { get }
+
   /// Ends the child and removes the session folder. Safe to call twice.
   func shutdown()
+}
+
+extension CellRunner {
+  package var help: String { Question.plainHelp }
 }
 
 /// One execute_request as the runner needs it.
@@ -37,6 +45,10 @@ package struct CellRequest: Sendable {
   package var isSubshell: Bool
   /// Name to Swift expression, evaluated after the cell succeeded.
   package var userExpressions: [String: String]
+  /// Compiles with optimization.
+  package var isOptimized = false
+  /// Told how long the cell took, when it ran.
+  package var measure: (@Sendable (CellTimes) -> Void)?
 
   package init(
     code: String, cellID: String? = nil, executionCount: Int, silent: Bool = false, storeHistory: Bool = true,
