@@ -10,6 +10,9 @@ public final class LlamaModel: Sendable {
   package let rotary: RotaryTable
   /// The threads that compute.
   package let pool: ThreadPool
+  /// How products with weights are computed.
+  public let precision: Precision
+  private let packed: PackedWeights
 
   /// A model made in memory.
   ///
@@ -24,7 +27,7 @@ public final class LlamaModel: Sendable {
 
   package init(
     configuration: ModelConfiguration, weights: LlamaWeights, tokenizer: any Tokenizer, name: String? = nil,
-    file: GGUFFile?, pool: ThreadPool
+    file: GGUFFile?, pool: ThreadPool, precision: Precision = .f32, packed: PackedWeights = PackedWeights()
   ) throws(EngineError) {
     let place = file.map { "\($0.path)" } ?? name ?? configuration.name
     try Kernels.check()
@@ -36,6 +39,8 @@ public final class LlamaModel: Sendable {
     self.name = name ?? configuration.name
     self.file = file
     self.pool = pool
+    self.precision = precision
+    self.packed = packed
     rotary = RotaryTable(configuration)
   }
 
@@ -57,8 +62,22 @@ public final class LlamaModel: Sendable {
   /// The same model computed by other threads: for tests and benchmarks of the number of threads.
   package func with(_ pool: ThreadPool) throws(EngineError) -> LlamaModel {
     try LlamaModel(
-      configuration: configuration, weights: weights, tokenizer: tokenizer, name: name, file: file, pool: pool)
+      configuration: configuration, weights: weights, tokenizer: tokenizer, name: name, file: file, pool: pool,
+      precision: precision, packed: packed)
   }
+
+  /// The same model, its products computed in another precision; the weights are shared.
+  public func with(_ precision: Precision) throws(EngineError) -> LlamaModel {
+    try LlamaModel(
+      configuration: configuration, weights: weights, tokenizer: tokenizer, name: name, file: file, pool: pool,
+      precision: precision, packed: packed)
+  }
+
+  /// Bytes that weights take in packed form: none before ``Precision/int8`` is first used.
+  public var packedByteCount: Int { packed.byteCount }
+
+  /// What computes the products of one pass.
+  package func products() -> ProductPass { ProductPass(precision, packed: packed, pool: pool) }
 
   /// Where the model came from. The first call hashes the file.
   public var provenance: ModelProvenance {
@@ -68,6 +87,7 @@ public final class LlamaModel: Sendable {
     let summary = counts.sorted { ($0.value, $0.key.name) > ($1.value, $1.key.name) }
       .map { "\($0.key.name) ×\($0.value)" }.joined(separator: ", ")
     return ModelProvenance(
-      name: name, path: file?.path, sha256: file?.sha256, quantization: summary, parameterCount: weights.parameterCount)
+      name: name, path: file?.path, sha256: file?.sha256, quantization: summary, parameterCount: weights.parameterCount,
+      precision: precision)
   }
 }

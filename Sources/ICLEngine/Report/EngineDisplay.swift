@@ -24,6 +24,7 @@ extension Engine: RichDisplayable, CustomStringConvertible {
       ["context", "\(shape.contextLength) tokens"],
       ["weights", origin.quantization],
     ]
+    if origin.precision != .f32 { rows.append(["products", "computed in \(origin.precision.rawValue)"]) }
     if let hash = origin.sha256 { rows.append(["SHA-256", "\(hash.prefix(16))…"]) }
     return Table(["property", "value"], rows, caption: "Model \(origin.name)")
   }
