@@ -34,6 +34,7 @@ extension Engine: RichDisplayable, CustomStringConvertible {
       "\(ByteCount.text(memory.totalBytes(tokens: tokens))) for \(tokens) tokens, of which "
         + "\(ByteCount.text(memory.keyValueBytes(tokens: tokens))) keys and values",
     ])
+    if model.precision != .f32 { rows.append(["products", "computed in \(model.precision.rawValue)"]) }
     if let files = model.files {
       let hash = files.byteCount <= Self.hashedAtOnce ? files.sha256 : files.knownSHA256
       rows.append(["SHA-256", hash.map { "\($0.prefix(16))…" } ?? "not worked out yet"])
