@@ -21,7 +21,7 @@ struct PrecisionTests {
       weights.blocks[index].projections = try weights.blocks[index].projections.mapValues(stored)
     }
     return try LlamaModel(
-      configuration: plain.configuration, weights: weights, tokenizer: plain.tokenizer, file: nil, pool: plain.pool
+      configuration: plain.configuration, weights: weights, tokenizer: plain.tokenizer, files: nil, pool: plain.pool
     ).with(precision)
   }
 
