@@ -24,7 +24,7 @@ struct CompareCommand: ParsableCommand {
       copy what they kept into one folder if they had several, or name all of them to `icl-kernel merge`.
       """)
 
-  @Option(help: "A GGUF file. Default: the model that ships.") var model: String?
+  @Option(help: "A GGUF file or a Hugging Face folder. Default: the model that ships.") var model: String?
   @Option(help: "A task's name, or a .csv, .tsv or .jsonl file. Default: sentiment.") var task: String?
   @Option(help: #"How an example of a file is written, such as "Review: {text}\nMood: {label}\n"."#)
   var template: String?

@@ -18,7 +18,7 @@ struct TokenizeCommand: ParsableCommand {
   }
 
   func run() throws {
-    let tokenizer = try GGUFTokenizer.read(contentsOf: options.model ?? Engine.shippedModel())
+    let tokenizer = try ModelTokenizer.read(contentsOf: options.model ?? Engine.shippedModel())
     let ids = tokenizer.encode(text, addSpecial: !noSpecial, parseSpecial: parseSpecial)
     if options.json { return try printJSON(Output(ids: ids, pieces: ids.map(tokenizer.piece))) }
     for id in ids { print("\(id)\t\(tokenizer.piece(id))") }

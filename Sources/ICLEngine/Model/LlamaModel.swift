@@ -1,3 +1,5 @@
+import Foundation
+
 /// A Llama-family transformer: its shape, weights and tokenizer. Immutable, and shared freely between threads.
 public final class LlamaModel: Sendable {
   public let configuration: ModelConfiguration
@@ -5,8 +7,8 @@ public final class LlamaModel: Sendable {
   public let tokenizer: any Tokenizer
   /// The model's name, for reports.
   public let name: String
-  /// The file it was read from, if any.
-  public let file: GGUFFile?
+  /// The files it was read from; `nil` for a model made in memory.
+  public let files: ModelFiles?
   package let rotary: RotaryTable
   /// The threads that compute.
   package let pool: ThreadPool
@@ -19,14 +21,14 @@ public final class LlamaModel: Sendable {
     configuration: ModelConfiguration, weights: LlamaWeights, tokenizer: any Tokenizer, name: String? = nil
   ) throws(EngineError) {
     try self.init(
-      configuration: configuration, weights: weights, tokenizer: tokenizer, name: name, file: nil, pool: .shared)
+      configuration: configuration, weights: weights, tokenizer: tokenizer, name: name, files: nil, pool: .shared)
   }
 
   package init(
     configuration: ModelConfiguration, weights: LlamaWeights, tokenizer: any Tokenizer, name: String? = nil,
-    file: GGUFFile?, pool: ThreadPool
+    files: ModelFiles?, pool: ThreadPool
   ) throws(EngineError) {
-    let place = file.map { "\($0.path)" } ?? name ?? configuration.name
+    let place = files?.path ?? name ?? configuration.name
     try Kernels.check()
     try configuration.check(at: place)
     try weights.check(configuration, at: place)
@@ -34,33 +36,54 @@ public final class LlamaModel: Sendable {
     self.weights = weights
     self.tokenizer = tokenizer
     self.name = name ?? configuration.name
-    self.file = file
+    self.files = files
     self.pool = pool
     rotary = RotaryTable(configuration)
   }
 
-  /// Reads a GGUF file. The weights stay in the file, mapped into memory.
+  /// Reads a GGUF file (of a split one the first part), or a Hugging Face folder with `config.json`, safetensors and a
+  /// tokenizer. The weights stay in the files, mapped into memory; none is touched.
+  /// - Throws: `unreadableFile`, `malformedFile`, `unsupported`
   public convenience init(contentsOf path: String) throws(EngineError) {
     try self.init(contentsOf: path, pool: .shared)
   }
 
   package convenience init(contentsOf path: String, pool: ThreadPool) throws(EngineError) {
+    var isFolder: ObjCBool = false
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+      try self.init(huggingFace: path, pool: pool)
+    } else {
+      try self.init(gguf: path, pool: pool)
+    }
+  }
+
+  private convenience init(gguf path: String, pool: ThreadPool) throws(EngineError) {
     let file = try GGUFFile(path: path)
     let configuration = try ModelConfiguration(file)
     let weights = try LlamaWeights(file, configuration)
     let tokenizer = try GGUFTokenizer.read(file)
     try self.init(
-      configuration: configuration, weights: weights, tokenizer: tokenizer, name: configuration.name, file: file,
-      pool: pool)
+      configuration: configuration, weights: weights, tokenizer: tokenizer, name: configuration.name,
+      files: ModelFiles(path: path, files: [file.file]), pool: pool)
+  }
+
+  private convenience init(huggingFace folder: String, pool: ThreadPool) throws(EngineError) {
+    let config = try HuggingFaceConfig(folder: folder)
+    let checkpoint = try SafetensorsCheckpoint(folder: folder)
+    let weights = try LlamaWeights(checkpoint, config)
+    let tokenizer = try HuggingFaceTokenizer.read(folder: folder)
+    try self.init(
+      configuration: config.shape, weights: weights, tokenizer: tokenizer, name: config.shape.name,
+      files: ModelFiles(path: folder, files: checkpoint.parts.map(\.file)), pool: pool)
   }
 
   /// The same model computed by other threads: for tests and benchmarks of the number of threads.
   package func with(_ pool: ThreadPool) throws(EngineError) -> LlamaModel {
     try LlamaModel(
-      configuration: configuration, weights: weights, tokenizer: tokenizer, name: name, file: file, pool: pool)
+      configuration: configuration, weights: weights, tokenizer: tokenizer, name: name, files: files, pool: pool)
   }
 
-  /// Where the model came from. The first call hashes the file.
+  /// Where the model came from. The first call hashes the files.
   public var provenance: ModelProvenance {
     let matrices = weights.matrices
     var counts: [TensorType: Int] = [:]
@@ -68,6 +91,6 @@ public final class LlamaModel: Sendable {
     let summary = counts.sorted { ($0.value, $0.key.name) > ($1.value, $1.key.name) }
       .map { "\($0.key.name) ×\($0.value)" }.joined(separator: ", ")
     return ModelProvenance(
-      name: name, path: file?.path, sha256: file?.sha256, quantization: summary, parameterCount: weights.parameterCount)
+      name: name, path: files?.path, sha256: files?.sha256, quantization: summary, parameterCount: weights.parameterCount)
   }
 }

@@ -3,6 +3,7 @@
 public final class ByteLevelTokenizer: Tokenizer {
   public let beginToken: Int?
   public let endToken: Int?
+  public let stopTokens: [Int]
   public let addsBegin: Bool
   public let addsEnd: Bool
   public let wordRule: WordSplitter
@@ -11,8 +12,7 @@ public final class ByteLevelTokenizer: Tokenizer {
   private let special: SpecialTokens
   /// The token of each byte value.
   private let byteTokens: [Int?]
-  /// For a pair of tokens: its place in the list of merges, and the token that it becomes.
-  private let merges: [UInt64: (rank: Int, token: Int)]
+  private let merges: RankedMerges
 
   /// - Parameters:
   ///   - pieces: text of each token, bytes written as GPT-2 does (space is `Ġ`)
@@ -20,7 +20,7 @@ public final class ByteLevelTokenizer: Tokenizer {
   /// - Throws: `malformedFile` when a merge names no token or a special id is outside the vocabulary.
   public init(
     pieces: [String], merges: [String], kinds: [TokenKind], wordRule: WordSplitter, begin: Int?, end: Int?,
-    addsBegin: Bool = false, addsEnd: Bool = false, location: String = "vocabulary"
+    stops: [Int] = [], addsBegin: Bool = false, addsEnd: Bool = false, location: String = "vocabulary"
   ) throws(EngineError) {
     guard kinds.count == pieces.count else {
       throw EngineError(
@@ -35,8 +35,7 @@ public final class ByteLevelTokenizer: Tokenizer {
         expected: "0 to \(pieces.count - 1)", found: "\(id)", nextStep: "the file is damaged: fetch it again")
     }
     let table = PieceTable(pieces)
-    var pairs: [UInt64: (rank: Int, token: Int)] = [:]
-    pairs.reserveCapacity(merges.count)
+    var pairs = RankedMerges(minimumCapacity: merges.count)
     for (rank, merge) in merges.enumerated() {
       // The first space after the first character: a piece never holds one.
       let parts = merge.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
@@ -48,8 +47,7 @@ public final class ByteLevelTokenizer: Tokenizer {
           expected: "two pieces whose joined text is a piece", found: merge,
           nextStep: "the file is damaged: fetch it again")
       }
-      let key = Self.key(left, right)
-      if pairs[key] == nil { pairs[key] = (rank, joined) }
+      pairs.add(left, right, rank: rank, becomes: joined, duplicates: .first)
     }
     self.merges = pairs
     self.pieces = table
@@ -57,6 +55,7 @@ public final class ByteLevelTokenizer: Tokenizer {
     self.wordRule = wordRule
     self.beginToken = begin
     self.endToken = end
+    stopTokens = StopTokens.list(end, stops, count: pieces.count)
     self.addsBegin = addsBegin && begin != nil
     self.addsEnd = addsEnd && end != nil
     special = SpecialTokens(table, kinds: kinds)
@@ -83,7 +82,7 @@ public final class ByteLevelTokenizer: Tokenizer {
     }
     try self.init(
       pieces: pieces, merges: merges, kinds: kinds, wordRule: rule, begin: try id("bos"), end: try id("eos"),
-      addsBegin: try file.boolean("tokenizer.ggml.add_bos_token") ?? (rule == .llama3),
+      stops: try StopTokens.find(file, pieces, kinds), addsBegin: try file.boolean("tokenizer.ggml.add_bos_token") ?? (rule == .llama3),
       addsEnd: try file.boolean("tokenizer.ggml.add_eos_token") ?? false, location: "\(file.path), tokenizer")
   }
 
@@ -91,12 +90,12 @@ public final class ByteLevelTokenizer: Tokenizer {
 
   public func piece(_ id: Int) -> String { (0..<pieces.count).contains(id) ? pieces.text(id) : "" }
 
-  public func encode(_ text: String, addSpecial: Bool, parseSpecial: Bool) -> [Int] {
+  public func encode(_ segments: [PromptSegment], addSpecial: Bool) -> [Int] {
     var ids: [Int] = []
     if addSpecial, addsBegin, let beginToken { ids.append(beginToken) }
-    var text = text
-    text.withUTF8 { prompt in
-      for fragment in special.split(prompt, parseSpecial: parseSpecial) {
+    let text = SegmentedText(segments)
+    text.bytes.withUnsafeBufferPointer { prompt in
+      for fragment in special.split(prompt, parsesSpecial: text.parsesSpecial) {
         switch fragment {
         case .token(let id): ids.append(id)
         case .text(let range):
@@ -129,67 +128,17 @@ public final class ByteLevelTokenizer: Tokenizer {
     return result
   }
 
-  private static func key(_ left: Int, _ right: Int) -> UInt64 { UInt64(left) << 32 | UInt64(right) }
-
-  private struct Pair: Comparable {
-    let rank: Int
-    let left: Int
-    let right: Int
-    let tokens: UInt64
-    let joined: Int
-    static func < (a: Pair, b: Pair) -> Bool { (b.rank, b.left) < (a.rank, a.left) }
-    static func == (a: Pair, b: Pair) -> Bool { (a.rank, a.left) == (b.rank, b.left) }
-  }
-
-  private struct Symbol {
-    /// The token of this stretch; `nil` for a byte without one, and -1 once joined to the left.
-    var token: Int?
-    var previous: Int
-    var next: Int
-  }
-
   /// Appends the tokens of one word. O(n log n).
   private func join(_ word: ArraySlice<Unicode.Scalar>, into ids: inout [Int]) {
-    var symbols: [Symbol] = []
-    for byte in String(String.UnicodeScalarView(word)).utf8 {
-      symbols.append(Symbol(token: byteTokens[Int(byte)], previous: symbols.count - 1, next: symbols.count + 1))
-    }
-    guard !symbols.isEmpty else { return }
-    symbols[symbols.count - 1].next = -1
+    let bytes = Array(String(String.UnicodeScalarView(word)).utf8)
     // Llama 3 takes a word that is a token as it is, whatever the merges would make of it.
     if wordRule == .llama3 {
-      let letters = String(
-        String.UnicodeScalarView(
-          String(String.UnicodeScalarView(word)).utf8.map { ByteLetters.letters[Int($0)] }))
+      let letters = String(String.UnicodeScalarView(bytes.map { ByteLetters.letters[Int($0)] }))
       if let whole = pieces.find(letters) { return ids.append(whole) }
     }
-    var queue = PriorityQueue<Pair>()
-    func offer(_ left: Int, _ right: Int) {
-      guard left >= 0, right >= 0, let a = symbols[left].token, let b = symbols[right].token, a >= 0, b >= 0 else {
-        return
-      }
-      let key = Self.key(a, b)
-      if let merge = merges[key] {
-        queue.insert(Pair(rank: merge.rank, left: left, right: right, tokens: key, joined: merge.token))
-      }
-    }
-    for right in symbols.indices.dropFirst() { offer(right - 1, right) }
-    while let pair = queue.popGreatest() {
-      guard let a = symbols[pair.left].token, let b = symbols[pair.right].token, a >= 0, b >= 0,
-        symbols[pair.left].next == pair.right, Self.key(a, b) == pair.tokens
-      else { continue }
-      symbols[pair.left].token = pair.joined
-      symbols[pair.right].token = -1
-      let next = symbols[pair.right].next
-      symbols[pair.left].next = next
-      if next >= 0 { symbols[next].previous = pair.left }
-      offer(symbols[pair.left].previous, pair.left)
-      offer(pair.left, next)
-    }
-    var index = 0
-    while index >= 0 {
-      if let token = symbols[index].token { ids.append(token) }
-      index = symbols[index].next
+    // A byte without a token is left out; nothing merges across it.
+    for run in bytes.split(whereSeparator: { byteTokens[Int($0)] == nil }) {
+      ids += merges.join(run.compactMap { byteTokens[Int($0)] })
     }
   }
 }

@@ -6,12 +6,23 @@
 public final class SentencePieceTokenizer: Tokenizer {
   public let beginToken: Int?
   public let endToken: Int?
+  public let stopTokens: [Int]
   public let unknownToken: Int?
   /// Whether encoding begins with BOS and ends with EOS when special tokens are added.
   public let addsBegin: Bool
   public let addsEnd: Bool
   /// Whether text gets a space in front, so that a first word looks like any other.
   public let addsSpacePrefix: Bool
+  /// Who says where that space goes when user-defined tokens are about.
+  public let prefixRule: PrefixRule
+
+  public enum PrefixRule: Sendable {
+    /// In front of each stretch of text that begins the prompt or follows a special token of any kind.
+    case llamaCpp
+    /// In front of the prompt, and of what follows a control token; user-defined tokens are text like any other.
+    case sentencePiece
+  }
+
   public let scores: [Float]
   public let kinds: [TokenKind]
   private let pieces: PieceTable
@@ -29,7 +40,8 @@ public final class SentencePieceTokenizer: Tokenizer {
   ///   byte piece is not written `<0x00>` to `<0xFF>`.
   public init(
     pieces: [String], scores: [Float], kinds: [TokenKind], begin: Int? = 1, end: Int? = 2, unknown: Int? = 0,
-    addsBegin: Bool = true, addsEnd: Bool = false, addsSpacePrefix: Bool = true, location: String = "vocabulary"
+    stops: [Int] = [], addsBegin: Bool = true, addsEnd: Bool = false, addsSpacePrefix: Bool = true,
+    prefixRule: PrefixRule = .llamaCpp, location: String = "vocabulary"
   ) throws(EngineError) {
     guard scores.count == pieces.count, kinds.count == pieces.count else {
       throw EngineError(
@@ -61,10 +73,12 @@ public final class SentencePieceTokenizer: Tokenizer {
     }
     self.beginToken = begin
     self.endToken = end
+    stopTokens = StopTokens.list(end, stops, count: pieces.count)
     self.unknownToken = unknown
     self.addsBegin = addsBegin && begin != nil
     self.addsEnd = addsEnd && end != nil
     self.addsSpacePrefix = addsSpacePrefix
+    self.prefixRule = prefixRule
     self.scores = scores
     self.kinds = kinds
     self.pieces = PieceTable(pieces)
@@ -83,7 +97,7 @@ public final class SentencePieceTokenizer: Tokenizer {
     }
     try self.init(
       pieces: pieces, scores: scores, kinds: kinds, begin: try id("bos", or: 1), end: try id("eos", or: 2),
-      unknown: try id("unknown", or: 0), addsBegin: try file.boolean("tokenizer.ggml.add_bos_token") ?? true,
+      unknown: try id("unknown", or: 0), stops: try StopTokens.find(file, pieces, kinds), addsBegin: try file.boolean("tokenizer.ggml.add_bos_token") ?? true,
       addsEnd: try file.boolean("tokenizer.ggml.add_eos_token") ?? false,
       addsSpacePrefix: try file.boolean("tokenizer.ggml.add_space_prefix") ?? true,
       location: "\(file.path), tokenizer")
@@ -93,17 +107,19 @@ public final class SentencePieceTokenizer: Tokenizer {
 
   public func piece(_ id: Int) -> String { (0..<pieces.count).contains(id) ? pieces.text(id) : "" }
 
-  public func encode(_ text: String, addSpecial: Bool, parseSpecial: Bool) -> [Int] {
+  public func encode(_ segments: [PromptSegment], addSpecial: Bool) -> [Int] {
     var ids: [Int] = []
     if addSpecial, addsBegin, let beginToken { ids.append(beginToken) }
-    var text = text
-    text.withUTF8 { prompt in
+    let text = SegmentedText(segments)
+    text.bytes.withUnsafeBufferPointer { prompt in
       var afterSpecial = true
-      for fragment in special.split(prompt, parseSpecial: parseSpecial) {
+      for fragment in special.split(prompt, parsesSpecial: text.parsesSpecial) {
         switch fragment {
         case .token(let id):
+          let isText = prefixRule == .sentencePiece && kinds[id] == .userDefined
+          if isText && addsSpacePrefix && afterSpecial { Self.space.withUnsafeBufferPointer { join($0, into: &ids) } }
           ids.append(id)
-          afterSpecial = true
+          afterSpecial = !isText
         case .text(let range):
           var escaped: [UInt8] = []
           escaped.reserveCapacity(range.count + 16)
@@ -150,7 +166,7 @@ public final class SentencePieceTokenizer: Tokenizer {
       } else {
         result += piece
       }
-      dropsSpace = addsSpacePrefix && !isText
+      dropsSpace = addsSpacePrefix && !isText && (prefixRule == .llamaCpp || kinds[id] != .userDefined)
     }
     return result
   }

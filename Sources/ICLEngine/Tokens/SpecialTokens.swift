@@ -17,21 +17,26 @@ struct SpecialTokens: Sendable {
     tokens.sort { ($0.text.count, $1.id) > ($1.text.count, $0.id) }
   }
 
-  /// Cuts a prompt. User-defined tokens are always found, control tokens only with `parseSpecial`.
-  func split(_ prompt: UnsafeBufferPointer<UInt8>, parseSpecial: Bool) -> [Fragment] {
+  /// Cuts a prompt. User-defined tokens are always found, control tokens only in ranges that `parsesSpecial` allows.
+  func split(_ prompt: UnsafeBufferPointer<UInt8>, parsesSpecial: (Range<Int>) -> Bool) -> [Fragment] {
     var fragments: [Fragment] = prompt.isEmpty ? [] : [.text(0..<prompt.count)]
-    for token in tokens where token.always || parseSpecial {
+    for token in tokens {
       var next: [Fragment] = []
       for fragment in fragments {
         guard case .text(let range) = fragment else {
           next.append(fragment)
           continue
         }
-        var start = range.lowerBound
-        while let found = Self.find(token.text, in: prompt, start..<range.upperBound) {
+        var (start, from) = (range.lowerBound, range.lowerBound)
+        while let found = Self.find(token.text, in: prompt, from..<range.upperBound) {
+          from = found + token.text.count
+          guard token.always || parsesSpecial(found..<from) else {
+            from = found + 1
+            continue
+          }
           if found > start { next.append(.text(start..<found)) }
           next.append(.token(token.id))
-          start = found + token.text.count
+          start = from
         }
         if start < range.upperBound { next.append(.text(start..<range.upperBound)) }
       }

@@ -37,7 +37,7 @@ public final class GGUFFile: Sendable {
   /// Maps the file and checks its whole structure. O(metadata), no weight is touched.
   public init(path: String) throws(EngineError) {
     self.path = path
-    file = try MappedFile(path: path)
+    file = try MappedFile.shared(path: path)
     var cursor = ByteCursor(file)
     let header = try GGUFHeader(&cursor)
     version = header.version

@@ -11,8 +11,9 @@ package final class MappedFile: @unchecked Sendable {
   /// Never written: this makes the class Sendable.
   private let base: UnsafeRawPointer
   package let byteCount: Int
-  private let hash = Mutex<String?>(nil)
+  package let identity: FileIdentity
 
+  /// Maps a file of its own.
   package init(path: String) throws(EngineError) {
     self.path = path
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
@@ -27,13 +28,14 @@ package final class MappedFile: @unchecked Sendable {
       throw EngineError(
         .unreadableFile, "this is not a regular file", at: path, expected: "a file",
         found: info.st_mode & S_IFMT == S_IFDIR ? "a folder" : "something else",
-        nextStep: "give the path of the weight file itself")
+        nextStep: "give the path of the file itself")
     }
     guard info.st_size > 0 else {
       throw EngineError(
-        .malformedFile, "the file is empty", at: path, expected: "a weight file", found: "0 bytes",
+        .malformedFile, "the file is empty", at: path, expected: "a file with content", found: "0 bytes",
         nextStep: "download it again")
     }
+    identity = FileIdentity(info)
     byteCount = Int(info.st_size)
     guard let mapping = mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, descriptor, 0), mapping != MAP_FAILED else {
       throw EngineError(
@@ -47,20 +49,79 @@ package final class MappedFile: @unchecked Sendable {
 
   /// The file's bytes; valid while this object lives.
   package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: byteCount) }
+}
 
-  /// Lower-case hexadecimal SHA-256 of the file; computed on first use, then kept.
+/// Which file this is, whatever its path, and in which state: enough to know it again.
+package struct FileIdentity: Hashable, Sendable {
+  let device: UInt64
+  let inode: UInt64
+  let byteCount: Int
+  let seconds: Int
+  let nanoseconds: Int
+
+  init(_ info: stat) {
+    device = UInt64(info.st_dev)
+    inode = UInt64(info.st_ino)
+    byteCount = Int(info.st_size)
+    seconds = Int(info.st_mtim.tv_sec)
+    nanoseconds = Int(info.st_mtim.tv_nsec)
+  }
+
+  /// Whether the last change lies so far back that another one would show.
+  var isSettled: Bool { time(nil) - seconds >= 2 }
+}
+
+extension MappedFile {
+  private struct Known {
+    weak var file: MappedFile?
+  }
+
+  private static let known = Mutex<[FileIdentity: Known]>([:])
+
+  /// The mapping of a file that is mapped already, or a new one: models that share a file share its memory.
+  ///
+  /// Device, inode, size and time of change say whether two paths are one file.
+  package static func shared(path: String) throws(EngineError) -> MappedFile {
+    let file = try MappedFile(path: path)
+    return known.withLock { known in
+      known = known.filter { $0.value.file != nil }
+      if let other = known[file.identity]?.file { return other }
+      known[file.identity] = Known(file: file)
+      return file
+    }
+  }
+}
+
+// MARK: Checksums
+
+extension MappedFile {
+  private static let hashes = Mutex<[FileIdentity: String]>([:])
+  /// Held while a file is hashed: who asks meanwhile waits instead of reading the file too.
+  private static let hashing = Mutex<Void>(())
+
+  /// Lower-case hexadecimal SHA-256 of the file. The first call reads all of it; later ones, and those of other
+  /// mappings of the same file in the same state, don't.
   package var sha256: String {
-    hash.withLock { known in
-      if let known { return known }
-      var digest = [UInt8](repeating: 0, count: 32)
-      let context = EVP_MD_CTX_new()
-      EVP_DigestInit_ex(context, EVP_sha256(), nil)
-      EVP_DigestUpdate(context, base, byteCount)
-      EVP_DigestFinal_ex(context, &digest, nil)
-      EVP_MD_CTX_free(context)
-      let text = digest.map { String(UInt32($0) + 256, radix: 16).dropFirst() }.joined()
-      known = text
+    if let known = knownSHA256 { return known }
+    return Self.hashing.withLock { _ in
+      if let known = knownSHA256 { return known }
+      let text = Self.sha256(of: bytes)
+      // Clocks of file systems tick some times a second: a file that has just been written could change unnoticed.
+      if identity.isSettled { Self.hashes.withLock { $0[identity] = text } }
       return text
     }
+  }
+
+  /// The checksum, if it was worked out before.
+  package var knownSHA256: String? { Self.hashes.withLock { $0[identity] } }
+
+  static func sha256(of bytes: some ContiguousBytes) -> String {
+    var digest = [UInt8](repeating: 0, count: 32)
+    let context = EVP_MD_CTX_new()
+    EVP_DigestInit_ex(context, EVP_sha256(), nil)
+    bytes.withUnsafeBytes { _ = EVP_DigestUpdate(context, $0.baseAddress, $0.count) }
+    EVP_DigestFinal_ex(context, &digest, nil)
+    EVP_MD_CTX_free(context)
+    return digest.map { String(UInt32($0) + 256, radix: 16).dropFirst() }.joined()
   }
 }

@@ -6,7 +6,7 @@ package struct SafetensorsFile: Sendable {
   package let tensors: [String: Tensor]
   /// Text that the writer left.
   package let metadata: [String: String]
-  private let file: MappedFile
+  package let file: MappedFile
   private let dataStart: Int
 
   package struct Tensor: Sendable, Equatable {
@@ -24,7 +24,7 @@ package struct SafetensorsFile: Sendable {
   /// - Throws: `unreadableFile`, `malformedFile`
   package init(path: String) throws(EngineError) {
     self.path = path
-    file = try MappedFile(path: path)
+    file = try MappedFile.shared(path: path)
     var cursor = ByteCursor(file)
     let length = try cursor.u64("length of the header")
     guard length <= Self.largestHeader else {
@@ -78,6 +78,43 @@ package struct SafetensorsFile: Sendable {
     }
     return tensors
   }
+
+  /// A tensor of two dimensions as a matrix that stays in the mapping.
+  /// - Throws: `malformedFile` when it is absent or of another shape, `unsupported` for a type that isn't computed on
+  package func matrix(
+    _ name: String, rows: Int, columns: Int, order: WeightMatrix.RowOrder = .stored
+  ) throws(EngineError) -> WeightMatrix {
+    let tensor = try tensor(name, shape: [rows, columns])
+    guard let type = Self.floatTypes[tensor.type], let base = file.bytes.baseAddress else {
+      throw EngineError(
+        .unsupported, "the engine doesn't compute on this tensor type", at: "\(path), tensor \(name)",
+        expected: "F32, F16 or BF16", found: tensor.type,
+        nextStep: "save the checkpoint again in one of these (model.to(torch.bfloat16).save_pretrained(…))")
+    }
+    return WeightMatrix(
+      name: name, type: type, rows: rows, columns: columns, base: base + dataStart + tensor.range.lowerBound,
+      owner: file, order: order)
+  }
+
+  /// A tensor of one dimension as floats.
+  /// - Throws: `malformedFile`, `unsupported`
+  package func vector(_ name: String, count: Int) throws(EngineError) -> [Float] {
+    _ = try tensor(name, shape: [count])
+    return try floats(name)
+  }
+
+  private func tensor(_ name: String, shape: [Int]) throws(EngineError) -> Tensor {
+    guard let tensor = tensors[name], tensor.shape == shape else {
+      throw EngineError(
+        .malformedFile, "a weight is missing or has the wrong shape", at: "\(path), tensor \(name)",
+        expected: "\(shape)", found: tensors[name].map { "\($0.shape)" } ?? "no such tensor",
+        nextStep: "the file is incomplete, or config.json belongs to another model")
+    }
+    return tensor
+  }
+
+  /// The types that the engine computes on, by the names that safetensors uses.
+  private static let floatTypes: [String: TensorType] = ["F32": .f32, "F16": .f16, "BF16": .bf16]
 
   /// A tensor's values as floats, in the file's order.
   /// - Throws: `malformedFile` when there is no such tensor, `unsupported` when it holds no floats

@@ -54,7 +54,11 @@ struct LlamaReference {
 
   /// What Hugging Face computed: `[prompt][point and layer]` → rows.
   static func states(_ name: String) throws -> [[String: [[Float]]]] {
-    let folder = try made.get().folder
+    try read(made.get().folder, name)
+  }
+
+  /// Reads what a script wrote to `folder`.
+  static func read(_ folder: URL, _ name: String) throws -> [[String: [[Float]]]] {
     let entries = try JSONDecoder().decode(
       [Entry].self, from: Data(contentsOf: folder.appending(path: "\(name).json")))
     let data = try Data(contentsOf: folder.appending(path: "\(name).f32"))

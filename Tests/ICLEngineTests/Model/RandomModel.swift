@@ -30,7 +30,7 @@ enum RandomModel {
       tokenEmbedding: matrix("embedding", c.vocabularySize, c.hiddenSize), blocks: blocks, finalNorm: gain(),
       output: nil)
     return try LlamaModel(
-      configuration: c, weights: weights, tokenizer: TokenizerRulesTests.make([("▁", -1), ("a", -2)]), file: nil,
+      configuration: c, weights: weights, tokenizer: TokenizerRulesTests.make([("▁", -1), ("a", -2)]), files: nil,
       pool: ThreadPool(threadCount: threads))
   }
 

@@ -83,7 +83,7 @@ struct HostileFileTests {
     #expect(absent?.code == .unreadableFile)
     #expect(absent?.found == "No such file or directory")
     let directory = #expect(throws: EngineError.self) { try LlamaModel(contentsOf: folder.path) }
-    #expect(directory?.code == .unreadableFile && directory?.found == "a folder")
+    #expect(directory?.code == .unreadableFile && directory?.found == "no config.json")
     let empty = #expect(throws: EngineError.self) { try load([]) }
     #expect(empty?.code == .malformedFile && empty?.found == "0 bytes")
   }
