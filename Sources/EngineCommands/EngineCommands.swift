@@ -4,7 +4,6 @@ public import ArgumentParser
 public enum EngineCommands {
   public static let all: [any ParsableCommand.Type] = [
     TokenizeCommand.self, StatesCommand.self, GenerateCommand.self, CompareCommand.self, MergeCommand.self,
-    TuneCommand.self,
-    GrowCommand.self,
+    TuneCommand.self, QuantizeCommand.self, GrowCommand.self,
   ]
 }

@@ -17,7 +17,7 @@ struct GrowCommand: ParsableCommand {
   @Option(help: "Minutes after which the last phase begins, whatever was reached.") var minutes: Double?
   @Flag(help: "A tiny model and a few steps, to see that everything is in place.") var small = false
   @Flag(help: "Arithmetic of OpenBLAS: the last bits then depend on the machine.") var blas = false
-  @Option(help: "Type of the matrices: Q8_0, Q4_0, F16 or F32.") var type = "Q8_0"
+  @Option(help: "Type of the matrices: Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, F16, BF16 or F32.") var type = "Q8_0"
   @Option(help: "Name of the model's file, without extension.") var name = "tour"
 
   func validate() throws {

@@ -97,7 +97,7 @@ extension LlamaWeights {
         .malformedFile, "the file has too few tensors for its blocks", at: "\(file.path), key llama.block_count",
         expected: "at most \(file.tensors.count / 9) blocks for \(file.tensors.count) tensors",
         found: "\(c.layerCount)",
-        nextStep: "a vocabulary alone has no model; a split model needs all its parts in one file")
+        nextStep: "a vocabulary alone has no model; of a split model give the first part")
     }
     var blocks: [Block] = []
     for layer in 0..<c.layerCount {
@@ -173,6 +173,6 @@ extension GGUFFile {
   private func missing(_ name: String, _ expected: String) -> EngineError {
     EngineError(
       .malformedFile, "a weight is missing", at: "\(path), tensor \(name)", expected: expected, found: "no such tensor",
-      nextStep: "the file is incomplete; a split model needs all its parts in one file")
+      nextStep: "the file is incomplete; of a split model give the first part")
   }
 }

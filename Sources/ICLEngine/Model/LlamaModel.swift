@@ -64,7 +64,7 @@ public final class LlamaModel: Sendable {
     let tokenizer = try GGUFTokenizer.read(file)
     try self.init(
       configuration: configuration, weights: weights, tokenizer: tokenizer, name: configuration.name,
-      files: ModelFiles(path: path, files: [file.file]), pool: pool)
+      files: ModelFiles(file), pool: pool)
   }
 
   private convenience init(huggingFace folder: String, pool: ThreadPool) throws(EngineError) {
@@ -74,7 +74,7 @@ public final class LlamaModel: Sendable {
     let tokenizer = try HuggingFaceTokenizer.read(folder: folder)
     try self.init(
       configuration: config.shape, weights: weights, tokenizer: tokenizer, name: config.shape.name,
-      files: ModelFiles(path: folder, files: checkpoint.parts.map(\.file)), pool: pool)
+      files: ModelFiles(checkpoint, chatTemplate: HuggingFaceTokenizer.chatTemplate(folder: folder)), pool: pool)
   }
 
   /// The same model computed by other threads: for tests and benchmarks of the number of threads.

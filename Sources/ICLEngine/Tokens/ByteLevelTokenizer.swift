@@ -8,11 +8,11 @@ public final class ByteLevelTokenizer: Tokenizer {
   public let addsEnd: Bool
   public let wordRule: WordSplitter
   public let kinds: [TokenKind]
-  private let pieces: PieceTable
+  let pieces: PieceTable
   private let special: SpecialTokens
   /// The token of each byte value.
   private let byteTokens: [Int?]
-  private let merges: RankedMerges
+  let merges: RankedMerges
 
   /// - Parameters:
   ///   - pieces: text of each token, bytes written as GPT-2 does (space is `Ġ`)

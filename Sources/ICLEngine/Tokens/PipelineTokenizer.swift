@@ -13,8 +13,8 @@ public final class PipelineTokenizer: Tokenizer {
   public let kinds: [TokenKind]
   let file: TokenizerFile
   let merges: RankedMerges
-  private let pieces: PieceTable
-  private let unknownToken: Int?
+  let pieces: PieceTable
+  let unknownToken: Int?
   /// The token of each byte value, where unknown characters become bytes.
   private let byteTokens: [Int?]
   /// Found in the text as it stands, and in the normalized text.
@@ -188,7 +188,7 @@ extension PipelineTokenizer {
   }
 
   /// Where a space is put in front of text when it is encoded, and so taken away again.
-  private var spacesInFront: WordCutter.SpacePrefix {
+  var spacesInFront: WordCutter.SpacePrefix {
     for step in file.normalizers { if case .prepend = step { return .always } }
     for cutter in file.cutters {
       switch cutter {

@@ -25,7 +25,7 @@ public final class SentencePieceTokenizer: Tokenizer {
 
   public let scores: [Float]
   public let kinds: [TokenKind]
-  private let pieces: PieceTable
+  let pieces: PieceTable
   private let special: SpecialTokens
   /// The token of each byte value.
   private let byteTokens: [Int?]

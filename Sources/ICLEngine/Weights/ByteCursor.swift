@@ -1,17 +1,20 @@
 /// Reads little-endian values one after another from a file's bytes, never past their end.
 package struct ByteCursor {
   package let file: MappedFile
+  /// What messages call the file: a mapping that is shared may have been opened by another name.
+  package let path: String
   package private(set) var offset = 0
 
-  package init(_ file: MappedFile, offset: Int = 0) {
+  package init(_ file: MappedFile, path: String? = nil, offset: Int = 0) {
     self.file = file
+    self.path = path ?? file.path
     self.offset = offset
   }
 
   package var remaining: Int { file.byteCount - offset }
 
   /// Where the cursor stands, for messages.
-  package func location(_ what: String) -> String { "\(file.path), byte \(offset): \(what)" }
+  package func location(_ what: String) -> String { "\(path), byte \(offset): \(what)" }
 
   /// Moves past `count` bytes and returns where they began; `what` says what they are, for the error.
   @discardableResult

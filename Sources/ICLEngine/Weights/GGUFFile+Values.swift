@@ -94,6 +94,7 @@ extension GGUFFile {
         found: "\(tensor.dimensions)")
     }
     let rows = tensor.dimensions.count > 1 ? tensor.dimensions[1] : 1
+    let file = files[tensor.part]
     guard let base = file.bytes.baseAddress else {
       throw EngineError(.malformedFile, "the file is empty", at: path)
     }

@@ -10,9 +10,11 @@ public final class GGUFFile: Sendable {
     public let type: TensorType
     /// GGUF's order: the first dimension is the one whose elements are neighbours.
     public let dimensions: [Int]
-    /// First byte, from the start of the file.
+    /// First byte, from the start of its file.
     public let offset: Int
     public let byteCount: Int
+    /// Which part of a split model holds it, from 0.
+    public internal(set) var part = 0
 
     public var elementCount: Int { dimensions.reduce(1, *) }
   }
@@ -32,27 +34,50 @@ public final class GGUFFile: Sendable {
   public let keys: [String]
   let entries: [String: Entry]
   private let tensorIndex: [String: Int]
-  let file: MappedFile
+  /// The file, or of a split model its parts in order.
+  let files: [MappedFile]
 
-  /// Maps the file and checks its whole structure. O(metadata), no weight is touched.
-  public init(path: String) throws(EngineError) {
-    self.path = path
-    file = try MappedFile.shared(path: path)
-    var cursor = ByteCursor(file)
-    let header = try GGUFHeader(&cursor)
-    version = header.version
-    (keys, entries) = try GGUFMetadataReader.read(count: header.keyCount, &cursor)
-    alignment = try Self.alignment(entries["general.alignment"], path: path)
-    tensors = try GGUFTensorReader.read(count: header.tensorCount, alignment: alignment, &cursor)
-    tensorIndex = Dictionary(tensors.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+  /// The file that holds the metadata.
+  var file: MappedFile { files[0] }
+
+  /// Maps the file, of a split model all parts, and checks the whole structure. O(metadata), no weight is touched.
+  /// - Parameter path: of a split model the first part
+  public convenience init(path: String) throws(EngineError) {
+    let first = try GGUFPart(path: path)
+    try self.init(path: path, parts: try GGUFSplit.parts(beginningWith: first))
   }
 
-  /// Lower-case hexadecimal SHA-256 of the whole file; the first call reads all of it.
+  init(path: String, parts: [GGUFPart]) throws(EngineError) {
+    self.path = path
+    version = parts[0].version
+    alignment = parts[0].alignment
+    keys = parts[0].keys
+    entries = parts[0].entries
+    files = parts.map(\.file)
+    var tensors: [Tensor] = []
+    var index: [String: Int] = [:]
+    for (number, part) in parts.enumerated() {
+      for var tensor in part.tensors {
+        tensor.part = number
+        guard index.updateValue(tensors.count, forKey: tensor.name) == nil else {
+          throw EngineError(
+            .malformedFile, "two parts of a split model hold the same tensor", at: part.file.path,
+            expected: "each name once", found: tensor.name,
+            nextStep: "the parts don't belong together: fetch all of them again")
+        }
+        tensors.append(tensor)
+      }
+    }
+    self.tensors = tensors
+    tensorIndex = index
+  }
+
+  /// Lower-case hexadecimal SHA-256 of the (first) file; the first call reads all of it.
   public var sha256: String { file.sha256 }
 
   public func tensor(_ name: String) -> Tensor? { tensorIndex[name].map { tensors[$0] } }
 
-  private static func alignment(_ entry: Entry?, path: String) throws(EngineError) -> Int {
+  static func alignment(_ entry: Entry?, path: String) throws(EngineError) -> Int {
     guard let entry else { return 32 }
     guard case .value(.uint32(let value)) = entry, value >= 8, value <= 1 << 20, value.nonzeroBitCount == 1 else {
       throw EngineError(
@@ -83,7 +108,7 @@ struct GGUFHeader {
   static let mostEntries: UInt64 = 1 << 17
 
   init(_ cursor: inout ByteCursor) throws(EngineError) {
-    let path = cursor.file.path
+    let path = cursor.path
     let magic = try cursor.u32("magic")
     guard magic == 0x4655_4747 else {
       let bytes = (0..<4).map { UInt8(truncatingIfNeeded: magic >> (8 * $0)) }

@@ -3,7 +3,7 @@ enum GGUFTensorReader {
   static func read(
     count: Int, alignment: Int, _ cursor: inout ByteCursor
   ) throws(EngineError) -> [GGUFFile.Tensor] {
-    let path = cursor.file.path
+    let path = cursor.path
     var found: [(tensor: GGUFFile.Tensor, relative: UInt64)] = []
     var names: Set<String> = []
     for index in 0..<count {
@@ -42,7 +42,7 @@ enum GGUFTensorReader {
   private static func tensor(
     _ cursor: inout ByteCursor, name: String, alignment: Int
   ) throws(EngineError) -> (GGUFFile.Tensor, relative: UInt64) {
-    let place = "\(cursor.file.path), tensor \(name)"
+    let place = "\(cursor.path), tensor \(name)"
     let rank = try cursor.u32("number of dimensions of tensor \(name)")
     guard (1...4).contains(rank) else {
       throw EngineError(

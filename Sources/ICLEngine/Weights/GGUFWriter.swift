@@ -10,7 +10,14 @@ public struct GGUFWriter {
   /// Where tensors begin is a multiple of this, counted from the start of the data.
   public let alignment: Int
   private var metadata: [(key: String, value: GGUFValue)] = []
-  private var tensors: [(name: String, dimensions: [Int], type: TensorType, bytes: [UInt8])] = []
+  private var tensors: [(name: String, dimensions: [Int], type: TensorType, content: Content)] = []
+
+  /// Where a tensor's bytes come from.
+  private enum Content {
+    case bytes([UInt8])
+    /// Rows are encoded when they are written: a large model is never in memory as a whole.
+    case matrix(WeightMatrix)
+  }
 
   /// - Parameter alignment: a power of two; 32 is what readers assume when the file says nothing.
   public init(alignment: Int = 32) {
@@ -50,6 +57,26 @@ public struct GGUFWriter {
   public mutating func add(
     _ name: String, dimensions: [Int], type: TensorType, bytes: [UInt8]
   ) throws(EngineError) {
+    let size = try check(name, dimensions: dimensions, type: type)
+    guard bytes.count == size else {
+      throw EngineError(
+        .invalidArgument, "a tensor's bytes do not fit its dimensions", at: "tensor \(name)",
+        expected: "\(size) bytes for \(dimensions) in \(type.name)", found: "\(bytes.count) bytes")
+    }
+    tensors.append((name, dimensions, type, .bytes(bytes)))
+  }
+
+  /// Adds a matrix, which is read, and turned to `type` where it has another one, when the file is written.
+  /// - Throws: `invalidArgument` as ``add(_:dimensions:type:bytes:)``; `unsupported` for a type that is not written
+  public mutating func add(_ name: String, _ matrix: WeightMatrix, as type: TensorType) throws(EngineError) {
+    if type != matrix.type { try BlockQuantizer.check(type, name: name) }
+    let dimensions = [matrix.columns, matrix.rows]
+    _ = try check(name, dimensions: dimensions, type: type)
+    tensors.append((name, dimensions, type, .matrix(matrix)))
+  }
+
+  /// The bytes that a tensor takes. Throws for a name or dimensions that can't be written.
+  private func check(_ name: String, dimensions: [Int], type: TensorType) throws(EngineError) -> Int {
     guard !name.isEmpty, name.utf8.count < 64, !tensors.contains(where: { $0.name == name }) else {
       throw EngineError(
         .invalidArgument, "a tensor's name cannot be written", at: "tensor \"\(name)\"",
@@ -60,18 +87,17 @@ public struct GGUFWriter {
         .invalidArgument, "a tensor's dimensions cannot be written", at: "tensor \(name)",
         expected: "1 to 4 dimensions above zero", found: "\(dimensions)")
     }
-    let count = dimensions.reduce(1, *)
-    let size = count / type.blockSize * type.bytesPerBlock
-    guard dimensions[0] % type.blockSize == 0, bytes.count == size else {
+    guard dimensions[0] % type.blockSize == 0 else {
       throw EngineError(
-        .invalidArgument, "a tensor's bytes do not fit its dimensions", at: "tensor \(name)",
-        expected: "\(size) bytes for \(dimensions) in \(type.name)", found: "\(bytes.count) bytes")
+        .invalidArgument, "a tensor's row is not a whole number of blocks", at: "tensor \(name)",
+        expected: "a multiple of \(type.blockSize), the block of \(type.name)", found: "rows of \(dimensions[0])",
+        nextStep: "store this tensor as F32")
     }
-    tensors.append((name, dimensions, type, bytes))
+    return dimensions.reduce(1, *) / type.blockSize * type.bytesPerBlock
   }
 
-  /// The whole file.
-  public func fileBytes() -> [UInt8] {
+  /// Header, metadata and tensor descriptions, and the zeros up to the first tensor.
+  private func head() -> [UInt8] {
     var out: [UInt8] = Array("GGUF".utf8)
     put(UInt32(3), to: &out)
     put(UInt64(tensors.count), to: &out)
@@ -88,26 +114,63 @@ public struct GGUFWriter {
       for dimension in tensor.dimensions { put(UInt64(dimension), to: &out) }
       put(tensor.type.rawValue, to: &out)
       put(UInt64(offset), to: &out)
-      offset = aligned(offset + tensor.bytes.count)
-    }
-    for tensor in tensors {
-      out += [UInt8](repeating: 0, count: aligned(out.count) - out.count)
-      out += tensor.bytes
+      offset = aligned(offset + tensor.dimensions.reduce(1, *) / tensor.type.blockSize * tensor.type.bytesPerBlock)
     }
     out += [UInt8](repeating: 0, count: aligned(out.count) - out.count)
     return out
   }
 
-  /// Writes the file whole or not at all: beside its place first, then moved there.
-  /// - Throws: `unreadableFile` when the folder cannot be written.
-  public func write(to path: String) throws(EngineError) {
-    do {
-      try Data(fileBytes()).write(to: URL(filePath: path), options: .atomic)
-    } catch {
-      throw EngineError(
-        .unreadableFile, "the file cannot be written", at: path, nextStep: "check the folder and the free space",
-        underlying: error)
+  /// Calls `write` with all bytes of the file, in order and in portions.
+  private func forEachPortion(
+    pool: ThreadPool, progress: (Double) throws(EngineError) -> Void,
+    _ write: (UnsafeRawBufferPointer) throws(EngineError) -> Void
+  ) throws(EngineError) {
+    func portion(_ bytes: [UInt8]) throws(EngineError) {
+      var failure: EngineError?
+      bytes.withUnsafeBytes { raw in
+        do throws(EngineError) { try write(raw) } catch { failure = error }
+      }
+      if let failure { throw failure }
     }
+    try portion(head())
+    let total = max(1, tensors.reduce(0) { $0 + $1.dimensions.reduce(1, *) })
+    var done = 0
+    for tensor in tensors {
+      var count = 0
+      switch tensor.content {
+      case .bytes(let bytes):
+        try portion(bytes)
+        count = bytes.count
+        done += tensor.dimensions.reduce(1, *)
+      case .matrix(let matrix):
+        try matrix.forEachPortion(as: tensor.type, name: tensor.name, pool: pool) { bytes, rows throws(EngineError) in
+          try write(bytes)
+          count += bytes.count
+          done += rows * matrix.columns
+          try progress(Double(done) / Double(total))
+        }
+      }
+      try portion([UInt8](repeating: 0, count: aligned(count) - count))
+    }
+  }
+
+  /// The whole file.
+  /// - Throws: `invalidArgument` for a value of a matrix that can't be stored in its type
+  public func fileBytes() throws(EngineError) -> [UInt8] {
+    var out: [UInt8] = []
+    try forEachPortion(pool: .shared, progress: { _ in }) { out += $0 }
+    return out
+  }
+
+  /// Writes the file whole or not at all: beside its place first, then moved there.
+  /// - Parameter progress: called with the share that is written, from time to time; what it throws ends the writing.
+  /// - Throws: `unreadableFile` when the folder cannot be written, `invalidArgument` for a value that can't be stored
+  public func write(
+    to path: String, progress: (Double) throws(EngineError) -> Void = { _ in }
+  ) throws(EngineError) {
+    let file = try StagedFile(path: path)
+    try forEachPortion(pool: .shared, progress: progress) { bytes throws(EngineError) in try file.append(bytes) }
+    try file.finish()
   }
 
   private func aligned(_ offset: Int) -> Int { (offset + alignment - 1) / alignment * alignment }

@@ -2,12 +2,27 @@
 public struct ModelFiles: Sendable {
   /// What was asked for: the GGUF file (of a split one the first part), or the folder.
   public let path: String
+  /// The text of the model's chat template, in the language of Jinja; `nil` when the files have none.
+  public let chatTemplate: String?
   let files: [MappedFile]
+  private let gguf: GGUFFile?
 
-  init(path: String, files: [MappedFile]) {
-    self.path = path
-    self.files = files
+  init(_ file: GGUFFile) throws(EngineError) {
+    path = file.path
+    files = file.files
+    gguf = file
+    chatTemplate = try file.text("tokenizer.chat_template")
   }
+
+  init(_ checkpoint: SafetensorsCheckpoint, chatTemplate: String?) {
+    path = checkpoint.folder
+    files = checkpoint.parts.map(\.file)
+    gguf = nil
+    self.chatTemplate = chatTemplate
+  }
+
+  /// Whether this is a GGUF file rather than a Hugging Face folder.
+  public var isGGUF: Bool { gguf != nil }
 
   /// Bytes of all weight files together, which stay in the mapping.
   public var byteCount: Int { files.reduce(0) { $0 + $1.byteCount } }
@@ -25,5 +40,15 @@ public struct ModelFiles: Sendable {
   private func combined(_ checksums: [String]) -> String {
     guard checksums.count != 1 else { return checksums[0] }
     return MappedFile.sha256(of: Array(checksums.joined().utf8))
+  }
+
+  /// A GGUF file's metadata for another file: all but what belongs to its storage.
+  func metadata() throws(EngineError) -> [(key: String, value: GGUFValue)] {
+    guard let gguf else { return [] }
+    var result: [(key: String, value: GGUFValue)] = []
+    for key in gguf.keys where !key.hasPrefix("split.") && key != "general.alignment" && key != "general.file_type" {
+      if let value = try gguf.value(key) { result.append((key, value)) }
+    }
+    return result
   }
 }

@@ -25,7 +25,7 @@ package struct SafetensorsFile: Sendable {
   package init(path: String) throws(EngineError) {
     self.path = path
     file = try MappedFile.shared(path: path)
-    var cursor = ByteCursor(file)
+    var cursor = ByteCursor(file, path: path)
     let length = try cursor.u64("length of the header")
     guard length <= Self.largestHeader else {
       throw EngineError(
