@@ -25,7 +25,7 @@ extension LlamaModel {
       for (key, value) in try GGUFTokenizer.metadata(tokenizer, count: configuration.vocabularySize) {
         writer.set(key, value)
       }
-      if let template = files?.chatTemplate { writer.set("tokenizer.chat_template", .string(template)) }
+      if let chatTemplate { writer.set("tokenizer.chat_template", .string(chatTemplate)) }
     }
     try writer.write(to: path, progress: progress)
   }

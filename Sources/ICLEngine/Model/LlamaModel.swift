@@ -9,6 +9,8 @@ public final class LlamaModel: Sendable {
   public let name: String
   /// The files it was read from; `nil` for a model made in memory.
   public let files: ModelFiles?
+  /// The text of the chat template that came with the model, in the language of Jinja.
+  public let chatTemplate: String?
   package let rotary: RotaryTable
   /// The threads that compute.
   package let pool: ThreadPool
@@ -18,15 +20,17 @@ public final class LlamaModel: Sendable {
   /// - Throws: `invalidArgument` when a weight's shape does not fit the configuration or the configuration itself makes
   ///   no sense.
   public convenience init(
-    configuration: ModelConfiguration, weights: LlamaWeights, tokenizer: any Tokenizer, name: String? = nil
+    configuration: ModelConfiguration, weights: LlamaWeights, tokenizer: any Tokenizer, name: String? = nil,
+    chatTemplate: String? = nil
   ) throws(EngineError) {
     try self.init(
-      configuration: configuration, weights: weights, tokenizer: tokenizer, name: name, files: nil, pool: .shared)
+      configuration: configuration, weights: weights, tokenizer: tokenizer, name: name, chatTemplate: chatTemplate,
+      files: nil, pool: .shared)
   }
 
   package init(
     configuration: ModelConfiguration, weights: LlamaWeights, tokenizer: any Tokenizer, name: String? = nil,
-    files: ModelFiles?, pool: ThreadPool
+    chatTemplate: String? = nil, files: ModelFiles?, pool: ThreadPool
   ) throws(EngineError) {
     let place = files?.path ?? name ?? configuration.name
     try Kernels.check()
@@ -37,6 +41,7 @@ public final class LlamaModel: Sendable {
     self.tokenizer = tokenizer
     self.name = name ?? configuration.name
     self.files = files
+    self.chatTemplate = chatTemplate ?? files?.chatTemplate
     self.pool = pool
     rotary = RotaryTable(configuration)
   }
@@ -80,7 +85,8 @@ public final class LlamaModel: Sendable {
   /// The same model computed by other threads: for tests and benchmarks of the number of threads.
   package func with(_ pool: ThreadPool) throws(EngineError) -> LlamaModel {
     try LlamaModel(
-      configuration: configuration, weights: weights, tokenizer: tokenizer, name: name, files: files, pool: pool)
+      configuration: configuration, weights: weights, tokenizer: tokenizer, name: name, chatTemplate: chatTemplate,
+      files: files, pool: pool)
   }
 
   /// Where the model came from. The first call hashes the files.

@@ -87,7 +87,7 @@ extension LlamaModel {
   /// - Parameters:
   ///   - prompt: token ids, at least one
   ///   - interventions: as in ``DecodingSession/init(_:adapter:interventions:)``
-  ///   - stopsAtEnd: whether EOS or BOS ends the text; otherwise they are tokens like any other
+  ///   - stopsAtEnd: whether EOS, BOS or the end of a turn ends the text; otherwise they are tokens like any other
   ///   - onToken: called with each token as it comes
   /// - Throws: `invalidArgument`, `contextOverflow`; an interruption ends the text instead.
   public func generate(
@@ -107,7 +107,7 @@ extension LlamaModel {
     var logits = try session.append(prompt)
     while tokens.count < count {
       let next = sampling.choose(logits, using: &generator)
-      if stopsAtEnd, next == tokenizer.endToken || next == tokenizer.beginToken {
+      if stopsAtEnd, next == tokenizer.beginToken || tokenizer.stopTokens.contains(next) {
         stop = .end
         break
       }

@@ -6,13 +6,14 @@ extension WeightMatrix {
   ///
   /// Rows that have the type already are passed on as they are; others become floats first, a value's rounding being
   /// that of ``BlockQuantizer``.
+  /// - Parameter multiple: portions are a multiple of so many rows, but for the last
   /// - Throws: `invalidArgument` for a value that can't be stored, and what `body` throws
   func forEachPortion(
-    as type: TensorType, name: String, pool: ThreadPool = .shared,
+    as type: TensorType, name: String, multiple: Int = 1, pool: ThreadPool = .shared,
     _ body: (UnsafeRawBufferPointer, Int) throws(EngineError) -> Void
   ) throws(EngineError) {
     let bytesPerRow = columns / type.blockSize * type.bytesPerBlock
-    let step = max(1, Self.portionBytes / max(1, columns * 4))
+    let step = max(1, Self.portionBytes / max(1, columns * 4) / multiple) * multiple
     var first = 0
     while first < rows {
       let range = first..<min(rows, first + step)

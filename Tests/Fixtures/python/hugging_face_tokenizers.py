@@ -33,7 +33,13 @@ def sentencepiece_style():
     vocabulary = {piece: i for i, piece in enumerate(["<unk>", "<s>", "</s>", *BYTES])}
     for piece in sorted(model["vocab"], key=model["vocab"].get):
         vocabulary.setdefault(piece, len(vocabulary))
-    merges = [tuple(m) for m in model["merges"]]
+    # Every pair that makes a piece is a merge, the first pieces first, as in files that come from SentencePiece.
+    merges = []
+    for piece in vocabulary:
+        if not piece.startswith("<"):
+            splits = [(piece[:i], piece[i:]) for i in range(1, len(piece))]
+            merges += sorted(
+                [s for s in splits if s[0] in vocabulary and s[1] in vocabulary], key=lambda s: (-len(s[0]), -len(s[1])))
     return models.BPE(vocab=vocabulary, merges=merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True)
 
 
@@ -96,7 +102,7 @@ def llama3():
     t = byte_level(
         [pre_tokenizers.Split(Regex(LLAMA3), behavior="isolated")], True,
         pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ["<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>"])
+        ["<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>"])
     ids = {s: t.token_to_id(s) for s in ["<|begin_of_text|>"]}
     t.post_processor = processors.Sequence([processors.ByteLevel(), around(ids, "<|begin_of_text|>")])
     return t, {"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>"}

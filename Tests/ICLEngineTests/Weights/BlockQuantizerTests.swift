@@ -20,7 +20,7 @@ import Testing
     return values
   }()
 
-  @Test(.enabled(if: Fixtures.python != nil, "\(Fixtures.noPython)"), arguments: [TensorType.q8_0, .q4_0, .f16, .bf16])
+  @Test(.enabled(if: Fixtures.python != nil, "\(Fixtures.noPython)"), arguments: BlockQuantizer.supported)
   func `blocks equal those of the gguf package to the byte`(type: TensorType) throws {
     let folder = try Fixtures.temporaryFolder("quantize")
     defer { try? FileManager.default.removeItem(at: folder) }
@@ -48,6 +48,30 @@ import Testing
     block[16] = 7
     let nibbles = try BlockQuantizer.encode(block, as: .q4_0)
     #expect(Array(nibbles.prefix(4)) == [0x00, 0x3c, 0xf0, 0x88])
+  }
+
+  @Test func `five bits and offsets worked out by hand`() throws {
+    // Extreme −16 gives the scale 1: −16 is level 0, 0 level 16, 15 level 31. The fifth bits are one word.
+    var block = [Float](repeating: 0, count: 32)
+    block[0] = -16
+    block[17] = 15
+    let five = try BlockQuantizer.encode(block, as: .q5_0)
+    #expect(Array(five.prefix(8)) == [0x00, 0x3c, 0xfe, 0xff, 0xff, 0xff, 0x00, 0xf0])
+    // From 1 to 16 the scale of Q4_1 is 1 and its offset 1 (0x3c00).
+    block = (0..<32).map { Float($0 % 16) + 1 }
+    let four = try BlockQuantizer.encode(block, as: .q4_1)
+    #expect(Array(four.prefix(7)) == [0x00, 0x3c, 0x00, 0x3c, 0x00, 0x11, 0x22])
+    // From 0 to 31 the scale of Q5_1 is 1 and its offset 0.
+    let offset = try BlockQuantizer.encode((0..<32).map { Float($0) }, as: .q5_1)
+    #expect(Array(offset.prefix(10)) == [0x00, 0x3c, 0, 0, 0x00, 0x00, 0xff, 0xff, 0x00, 0x11])
+  }
+
+  @Test func `a scale whose inverse is infinite gives zeros, and what half precision can't hold is refused`() throws {
+    let tiny = try BlockQuantizer.encode([Float](repeating: 1e-40, count: 32), as: .q8_0)
+    #expect(tiny == [UInt8](repeating: 0, count: 34))
+    for type in [TensorType.q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .f16] {
+      #expect(throws: EngineError.self) { try BlockQuantizer.encode([Float](repeating: 1e30, count: 32), as: type) }
+    }
   }
 
   @Test(arguments: [Float.nan, .infinity, -.infinity])
