@@ -4,7 +4,8 @@ usage: hugging_face_models.py FOLDER
 Reads FOLDER/cases.json, a list of cases {"name", "prompts", "type", "config", "spelling", "shard"}: `config` goes to
 LlamaConfig, or to MistralConfig when "mistral" is true; `type` is the saved type (float32, float16, bfloat16);
 `shard` is the largest part in bytes; `spelling` "old" rewrites config.json with rope_theta and rope_scaling, "oldest"
-calls the kind "type" instead of "rope_type" too. `config` may hold "rope", which becomes rope_parameters.
+calls the kind "type" instead of "rope_type" too. `config` may hold "rope", which becomes rope_parameters. A case with
+"existing" is a folder FOLDER/NAME that is there already.
 Writes the folder FOLDER/NAME, and FOLDER/NAME.f32 and .json as llama_reference.py does.
 """
 
@@ -55,25 +56,28 @@ def tokenizer(folder):
     t.save(str(folder / "tokenizer.json"))
 
 
-def main():
+def make(place, case, number):
+    settings = dict(case["config"])
+    rope = {"rope_type": "default", "rope_theta": 10000.0} | settings.pop("rope", {})
+    is_mistral = settings.pop("mistral", False)
+    kind, architecture = (MistralConfig, MistralForCausalLM) if is_mistral else (LlamaConfig, LlamaForCausalLM)
+    model = architecture(kind(rope_parameters=rope, **settings))
+    randomize(model, number)
+    model.to(getattr(torch, case.get("type", "float32"))).save_pretrained(place, max_shard_size=case.get("shard", 10**9))
+    if "spelling" in case:
+        respell(place / "config.json", case["spelling"])
+    tokenizer(place)
+
+
+def main(folder):
     torch.set_num_threads(1)
-    folder = pathlib.Path(sys.argv[1])
     for number, case in enumerate(json.loads((folder / "cases.json").read_text())):
-        settings = dict(case["config"])
-        rope = {"rope_type": "default", "rope_theta": 10000.0} | settings.pop("rope", {})
-        is_mistral = settings.pop("mistral", False)
-        kind, architecture = (MistralConfig, MistralForCausalLM) if is_mistral else (LlamaConfig, LlamaForCausalLM)
-        model = architecture(kind(rope_parameters=rope, **settings))
-        randomize(model, number)
         place = folder / case["name"]
-        model.to(getattr(torch, case.get("type", "float32"))).save_pretrained(
-            place, max_shard_size=case.get("shard", 10**9))
-        if "spelling" in case:
-            respell(place / "config.json", case["spelling"])
-        tokenizer(place)
+        if not case.get("existing"):
+            make(place, case, number)
         again = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32, attn_implementation="eager")
         run(again.eval(), case["prompts"], folder / case["name"])
 
 
 if __name__ == "__main__":
-    main()
+    main(pathlib.Path(sys.argv[1]))

@@ -9,10 +9,11 @@ with those that the tokenizer puts around.
 
 import json
 import pathlib
+import random
 import sys
 
 import sentencepiece
-from random_texts import texts
+import random_texts
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 folder, source, count = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
@@ -21,7 +22,20 @@ LLAMA3 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+MARKS = ["<mask>", "<x>", "ICL", "we've", "[INST]", "[/INST]", "<|eot_id|>", "<|im_end|>", "</s>", "<s>", "<unk>", "\0"]
 BYTES = [f"<0x{b:02X}>" for b in range(256)]
+
+
+def texts(count, seed):
+    """Random texts, some with marks of these tokenizers in them."""
+    chance = random.Random(seed)
+    result = []
+    for text in random_texts.texts(count, seed):
+        for _ in range(chance.choice([0, 0, 1, 3])):
+            at = chance.randrange(len(text) + 1)
+            text = text[:at] + chance.choice(MARKS) + text[at:]
+        result.append(text)
+    return result
 
 
 def sentencepiece_style():
