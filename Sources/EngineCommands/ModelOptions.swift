@@ -4,7 +4,8 @@ import ICLEngine
 
 /// The options that every command with a model has.
 struct ModelOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("A GGUF file or a Hugging Face folder; without it the model that ships.", valueName: "path"))
+  @Option(
+    help: ArgumentHelp("A GGUF file or a Hugging Face folder; without it the model that ships.", valueName: "path"))
   var model: String?
 
   @Flag(help: "Write one line of JSON.")

@@ -1,4 +1,5 @@
 import ArgumentParser
+import EngineCommands
 import Foundation
 
 /// `icl-kernel doctor`: what is missing, and the command that mends it.
@@ -6,26 +7,33 @@ struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "doctor",
     abstract: "Say what is missing and which command mends it.",
-    discussion: "Ends with status 1 when something that the kernel needs is missing.")
+    discussion: """
+      Ends with status 1 when something that the kernel needs is missing. With --model it says what a model is and what \
+      memory it will need, before anything is computed.
+      """)
 
-  @Flag(help: "Print JSON: {ok, checks: [{name, ok, needed, found, mend}]}.")
+  @Flag(help: "Print JSON: {ok, checks: [{name, ok, needed, found, mend}], model}.")
   var json = false
+  @Option(help: "A GGUF file or a Hugging Face folder to describe.") var model: String?
 
   func run() throws {
+    let report = try model.map { try ModelReport(path: $0) }
     let checks = Checkup.all()
     let isHealthy = checks.allSatisfy { $0.ok || !$0.needed }
     if json {
       struct Report: Encodable {
         var ok: Bool
         var checks: [Check]
+        var model: ModelReport?
       }
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      print(String(decoding: try encoder.encode(Report(ok: isHealthy, checks: checks)), as: UTF8.self))
+      print(String(decoding: try encoder.encode(Report(ok: isHealthy, checks: checks, model: report)), as: UTF8.self))
     } else {
       for check in checks { print(check.line) }
       print(
         isHealthy ? "\nEverything that the kernel needs is there." : "\nSomething that the kernel needs is missing.")
+      if let report { print("\n\(report.text)") }
     }
     if !isHealthy { throw ExitCode(1) }
   }

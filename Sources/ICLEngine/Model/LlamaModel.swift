@@ -89,14 +89,18 @@ public final class LlamaModel: Sendable {
       files: files, pool: pool)
   }
 
+  /// The tensor types of the matrices and how many of each, such as `Q8_0 ×36, F32 ×1`.
+  public var quantization: String {
+    var counts: [TensorType: Int] = [:]
+    for matrix in weights.matrices { counts[matrix.type, default: 0] += 1 }
+    return counts.sorted { ($0.value, $0.key.name) > ($1.value, $1.key.name) }
+      .map { "\($0.key.name) ×\($0.value)" }.joined(separator: ", ")
+  }
+
   /// Where the model came from. The first call hashes the files.
   public var provenance: ModelProvenance {
-    let matrices = weights.matrices
-    var counts: [TensorType: Int] = [:]
-    for matrix in matrices { counts[matrix.type, default: 0] += 1 }
-    let summary = counts.sorted { ($0.value, $0.key.name) > ($1.value, $1.key.name) }
-      .map { "\($0.key.name) ×\($0.value)" }.joined(separator: ", ")
-    return ModelProvenance(
-      name: name, path: files?.path, sha256: files?.sha256, quantization: summary, parameterCount: weights.parameterCount)
+    ModelProvenance(
+      name: name, path: files?.path, sha256: files?.sha256, quantization: quantization,
+      parameterCount: weights.parameterCount)
   }
 }

@@ -189,7 +189,9 @@ private struct RoPEKeys {
   }
 
   /// 0 counts as absent, as it does for `transformers`.
-  private static func orStandard(_ value: Float?, _ standard: Float) -> Float { value.flatMap { $0 == 0 ? nil : $0 } ?? standard }
+  private static func orStandard(_ value: Float?, _ standard: Float) -> Float {
+    value.flatMap { $0 == 0 ? nil : $0 } ?? standard
+  }
 
   /// Equation 22 of the YaRN paper, and DeepSeek's variant of it with two scales.
   private static func attentionFactor(

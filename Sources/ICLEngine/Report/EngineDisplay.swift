@@ -6,12 +6,15 @@ extension Engine: RichDisplayable, CustomStringConvertible {
 
   public var description: String { table.plainText }
 
+  /// Files up to this size are hashed for a table; of larger ones the hash is shown once it is known.
+  private static let hashedAtOnce = 256 << 20
+
   /// One property of the model per row.
   public var table: Table {
     let shape = model.configuration
-    let origin = model.provenance
+    let memory = ModelMemory(model)
     var rows = [
-      ["parameters", "\(origin.parameterCount)"],
+      ["parameters", "\(memory.parameterCount)"],
       ["layers × hidden size", "\(shape.layerCount) × \(shape.hiddenSize)"],
       [
         "attention heads",
@@ -22,9 +25,34 @@ extension Engine: RichDisplayable, CustomStringConvertible {
       ["feed-forward size", "\(shape.feedForwardSize)"],
       ["vocabulary", "\(shape.vocabularySize) tokens"],
       ["context", "\(shape.contextLength) tokens"],
-      ["weights", origin.quantization],
+      ["weights", model.quantization],
     ]
-    if let hash = origin.sha256 { rows.append(["SHA-256", "\(hash.prefix(16))…"]) }
-    return Table(["property", "value"], rows, caption: "Model \(origin.name)")
+    if let files = model.files { rows.append(["file", ByteCount.text(files.byteCount) + ", mapped"]) }
+    let tokens = min(shape.contextLength, 2048)
+    rows.append([
+      "memory beside it",
+      "\(ByteCount.text(memory.totalBytes(tokens: tokens))) for \(tokens) tokens, of which "
+        + "\(ByteCount.text(memory.keyValueBytes(tokens: tokens))) keys and values",
+    ])
+    if let files = model.files {
+      let hash = files.byteCount <= Self.hashedAtOnce ? files.sha256 : files.knownSHA256
+      rows.append(["SHA-256", hash.map { "\($0.prefix(16))…" } ?? "not worked out yet"])
+    }
+    return Table(["property", "value"], rows, caption: "Model \(model.name)")
+  }
+}
+
+/// Bytes for people.
+enum ByteCount {
+  /// `3.8 GB`, with powers of 1000.
+  static func text(_ count: Int) -> String {
+    let units = ["bytes", "kB", "MB", "GB", "TB"]
+    var (value, unit) = (Double(count), 0)
+    while value >= 1000, unit < units.count - 1 {
+      value /= 1000
+      unit += 1
+    }
+    let tenths = (value * 10).rounded() / 10
+    return unit == 0 || value >= 100 ? "\(Int(value.rounded())) \(units[unit])" : "\(tenths) \(units[unit])"
   }
 }

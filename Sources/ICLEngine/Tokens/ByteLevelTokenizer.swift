@@ -82,7 +82,8 @@ public final class ByteLevelTokenizer: Tokenizer {
     }
     try self.init(
       pieces: pieces, merges: merges, kinds: kinds, wordRule: rule, begin: try id("bos"), end: try id("eos"),
-      stops: try StopTokens.find(file, pieces, kinds), addsBegin: try file.boolean("tokenizer.ggml.add_bos_token") ?? (rule == .llama3),
+      stops: try StopTokens.find(file, pieces, kinds),
+      addsBegin: try file.boolean("tokenizer.ggml.add_bos_token") ?? (rule == .llama3),
       addsEnd: try file.boolean("tokenizer.ggml.add_eos_token") ?? false, location: "\(file.path), tokenizer")
   }
 

@@ -52,9 +52,11 @@ extension ChatTemplate {
       self = .mistralSystem
       return
     }
-    if outputs == 4, has(
-      #"'<|user|>\n'+message['content']+eos_token"#, #"'<|system|>\n'+message['content']+eos_token"#,
-      #"'<|assistant|>\n'+message['content']+eos_token"#, "{%ifloop.lastandadd_generation_prompt%}{{'<|assistant|>'}}")
+    if outputs == 4,
+      has(
+        #"'<|user|>\n'+message['content']+eos_token"#, #"'<|system|>\n'+message['content']+eos_token"#,
+        #"'<|assistant|>\n'+message['content']+eos_token"#, "{%ifloop.lastandadd_generation_prompt%}{{'<|assistant|>'}}"
+      )
     {
       self = .zephyr
       return

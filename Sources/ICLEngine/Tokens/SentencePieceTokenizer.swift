@@ -97,7 +97,8 @@ public final class SentencePieceTokenizer: Tokenizer {
     }
     try self.init(
       pieces: pieces, scores: scores, kinds: kinds, begin: try id("bos", or: 1), end: try id("eos", or: 2),
-      unknown: try id("unknown", or: 0), stops: try StopTokens.find(file, pieces, kinds), addsBegin: try file.boolean("tokenizer.ggml.add_bos_token") ?? true,
+      unknown: try id("unknown", or: 0), stops: try StopTokens.find(file, pieces, kinds),
+      addsBegin: try file.boolean("tokenizer.ggml.add_bos_token") ?? true,
       addsEnd: try file.boolean("tokenizer.ggml.add_eos_token") ?? false,
       addsSpacePrefix: try file.boolean("tokenizer.ggml.add_space_prefix") ?? true,
       location: "\(file.path), tokenizer")

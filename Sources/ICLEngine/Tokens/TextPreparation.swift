@@ -131,14 +131,18 @@ extension WordSplitter {
     words(Array(text.unicodeScalars)).map { String(String.UnicodeScalarView($0)) }
   }
 
-  /// By the regular expression that `tokenizer.json` holds.
-  init?(pattern: String) {
-    switch pattern {
-    case #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#: self = .gpt2
-    case
-      #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#:
-      self = .llama3
-    default: return nil
+  /// The regular expression that `tokenizer.json` holds.
+  var pattern: String {
+    switch self {
+    case .gpt2: #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
+    case .llama3:
+      #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"#
+        + #"|\s+(?!\S)|\s+"#
     }
+  }
+
+  init?(pattern: String) {
+    guard let known = [Self.gpt2, .llama3].first(where: { $0.pattern == pattern }) else { return nil }
+    self = known
   }
 }

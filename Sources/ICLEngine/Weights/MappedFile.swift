@@ -12,6 +12,9 @@ package final class MappedFile: @unchecked Sendable {
   private let base: UnsafeRawPointer
   package let byteCount: Int
   package let identity: FileIdentity
+  /// Bytes of the file whose checksum is in the digest.
+  private let hashed = Atomic<Int>(0)
+  private let digest = Mutex(PendingDigest())
 
   /// Maps a file of its own.
   package init(path: String) throws(EngineError) {
@@ -49,6 +52,14 @@ package final class MappedFile: @unchecked Sendable {
 
   /// The file's bytes; valid while this object lives.
   package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: byteCount) }
+
+  /// Bytes of the file that are in memory now, in whole pages: what the page cache holds, whoever read it.
+  package var residentByteCount: Int {
+    let page = sysconf(Int32(_SC_PAGESIZE))
+    var pages = [UInt8](repeating: 0, count: (byteCount + page - 1) / page)
+    guard mincore(UnsafeMutableRawPointer(mutating: base), byteCount, &pages) == 0 else { return 0 }
+    return min(byteCount, pages.reduce(0) { $0 + Int($1 & 1) } * page)
+  }
 }
 
 /// Which file this is, whatever its path, and in which state: enough to know it again.
@@ -96,32 +107,72 @@ extension MappedFile {
 
 extension MappedFile {
   private static let hashes = Mutex<[FileIdentity: String]>([:])
-  /// Held while a file is hashed: who asks meanwhile waits instead of reading the file too.
-  private static let hashing = Mutex<Void>(())
 
   /// Lower-case hexadecimal SHA-256 of the file. The first call reads all of it; later ones, and those of other
   /// mappings of the same file in the same state, don't.
-  package var sha256: String {
-    if let known = knownSHA256 { return known }
-    return Self.hashing.withLock { _ in
-      if let known = knownSHA256 { return known }
-      let text = Self.sha256(of: bytes)
-      // Clocks of file systems tick some times a second: a file that has just been written could change unnoticed.
-      if identity.isSettled { Self.hashes.withLock { $0[identity] = text } }
-      return text
-    }
-  }
+  package var sha256: String { computeSHA256 { true } ?? "" }
 
   /// The checksum, if it was worked out before.
-  package var knownSHA256: String? { Self.hashes.withLock { $0[identity] } }
+  package var knownSHA256: String? {
+    digest.withLock { $0.text } ?? Self.hashes.withLock { $0[identity] }
+  }
 
-  static func sha256(of bytes: some ContiguousBytes) -> String {
+  /// The share of the file that has been hashed, 0 to 1.
+  package var checksumShare: Double {
+    knownSHA256 == nil ? Double(hashed.load(ordering: .relaxed)) / Double(byteCount) : 1
+  }
+
+  /// Works the checksum out, unless it is known, as long as `goesOn` says so. Who asks while another is at it waits and
+  /// takes over what is left.
+  package func computeSHA256(while goesOn: () -> Bool) -> String? {
+    // Portions keep the turn short: whoever needs the checksum at once does the rest without waiting for an end.
+    while goesOn() {
+      if let known = knownSHA256 { return known }
+      digest.withLock { digest in
+        guard digest.text == nil else { return }
+        let start = hashed.load(ordering: .relaxed)
+        let end = min(byteCount, start + Self.portion)
+        digest.hash.update(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+        hashed.store(end, ordering: .relaxed)
+        guard end == byteCount else { return }
+        let text = digest.hash.finish()
+        digest.text = text
+        // Clocks of file systems tick some times a second: a file just written could change unnoticed.
+        if identity.isSettled { Self.hashes.withLock { $0[identity] = text } }
+      }
+    }
+    return nil
+  }
+
+  private static let portion = 16 << 20
+
+  static func sha256(of bytes: [UInt8]) -> String {
+    let hash = RunningSHA256()
+    bytes.withUnsafeBytes { hash.update($0) }
+    return hash.finish()
+  }
+}
+
+/// A checksum that is being worked out.
+struct PendingDigest: Sendable {
+  var hash = RunningSHA256()
+  var text: String?
+}
+
+/// SHA-256 of bytes that come in portions.
+final class RunningSHA256: @unchecked Sendable {
+  // Unchecked: its owner, a file's mutex, lets one thread in at a time.
+  private let context = EVP_MD_CTX_new()
+
+  init() { EVP_DigestInit_ex(context, EVP_sha256(), nil) }
+  deinit { EVP_MD_CTX_free(context) }
+
+  func update(_ bytes: UnsafeRawBufferPointer) { EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) }
+
+  /// Lower-case hexadecimal; called once.
+  func finish() -> String {
     var digest = [UInt8](repeating: 0, count: 32)
-    let context = EVP_MD_CTX_new()
-    EVP_DigestInit_ex(context, EVP_sha256(), nil)
-    bytes.withUnsafeBytes { _ = EVP_DigestUpdate(context, $0.baseAddress, $0.count) }
     EVP_DigestFinal_ex(context, &digest, nil)
-    EVP_MD_CTX_free(context)
     return digest.map { String(UInt32($0) + 256, radix: 16).dropFirst() }.joined()
   }
 }

@@ -37,6 +37,16 @@ public struct ModelFiles: Sendable {
     return known.count == files.count ? combined(known) : nil
   }
 
+  /// Works the checksum out as long as `goesOn` says so.
+  func computeSHA256(while goesOn: () -> Bool) {
+    for file in files where file.computeSHA256(while: goesOn) == nil { return }
+  }
+
+  /// The share of all files that has been hashed, 0 to 1.
+  var checksumShare: Double {
+    files.reduce(0) { $0 + $1.checksumShare * Double($1.byteCount) } / Double(max(1, byteCount))
+  }
+
   private func combined(_ checksums: [String]) -> String {
     guard checksums.count != 1 else { return checksums[0] }
     return MappedFile.sha256(of: Array(checksums.joined().utf8))

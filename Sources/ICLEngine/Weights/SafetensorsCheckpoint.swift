@@ -50,7 +50,8 @@ package struct SafetensorsCheckpoint: Sendable {
   package func part(of name: String) throws(EngineError) -> SafetensorsFile {
     guard let number = places[name] else {
       throw EngineError(
-        .malformedFile, "a weight is missing", at: "\(folder), tensor \(name)", expected: "the tensor in one of the parts",
+        .malformedFile, "a weight is missing", at: "\(folder), tensor \(name)",
+        expected: "the tensor in one of the parts",
         found: "no such tensor", nextStep: "the checkpoint is incomplete, or config.json belongs to another model")
     }
     return parts[number]

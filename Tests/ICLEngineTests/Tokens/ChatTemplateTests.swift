@@ -40,7 +40,9 @@ struct ChatTemplateTests {
     var written = 0
     for one in cases {
       let model = try Self.model(HuggingFaceTokenizerTests.read(one.tokenizer).0, one.template)
-      guard let text = one.text else {
+      // A system message in the middle is left out by Llama 2's template without a word; here it is an error.
+      let isLost = name == "llama2" && one.messages.dropFirst().contains { $0.role == .system }
+      guard let text = one.text, !isLost else {
         let error = #expect(throws: EngineError.self, "\(one.messages)") { try model.text(chat: one.messages) }
         #expect(error?.code == .invalidArgument)
         continue
@@ -49,7 +51,7 @@ struct ChatTemplateTests {
       #expect(try model.encode(chat: one.messages, addGenerationPrompt: one.prompt) == one.ids, "\(one.messages)")
       written += 1
     }
-    #expect(written >= 8)
+    #expect(written >= 4)
   }
 
   @Test func `what a user writes is never a special token`() throws {

@@ -57,8 +57,11 @@ struct HuggingFaceTokenizerTests {
     for text in reference.texts {
       let decoded = tokenizer.decode(tokenizer.encode(text))
       // U+2581 is how SentencePiece writes a space: the one character that can't be told from it.
-      let wanted = ["llama3", "digits"].contains(name) ? text : String(
-        String.UnicodeScalarView(text.unicodeScalars.map { $0 == "▁" ? " " : $0 }))
+      let wanted =
+        ["llama3", "digits"].contains(name)
+        ? text
+        : String(
+          String.UnicodeScalarView(text.unicodeScalars.map { $0 == "▁" ? " " : $0 }))
       #expect(decoded.utf8.elementsEqual(wanted.utf8), "\(text.debugDescription)")
     }
   }

@@ -67,7 +67,7 @@ import Testing
   }
 
   @Test func `a scale whose inverse is infinite gives zeros, and what half precision can't hold is refused`() throws {
-    let tiny = try BlockQuantizer.encode([Float](repeating: 1e-40, count: 32), as: .q8_0)
+    let tiny = try BlockQuantizer.encode([Float](repeating: .leastNonzeroMagnitude, count: 32), as: .q8_0)
     #expect(tiny == [UInt8](repeating: 0, count: 34))
     for type in [TensorType.q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .f16] {
       #expect(throws: EngineError.self) { try BlockQuantizer.encode([Float](repeating: 1e30, count: 32), as: type) }

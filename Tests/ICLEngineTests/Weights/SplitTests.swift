@@ -91,7 +91,11 @@ struct SplitTests {
     refuse(try writeAll { $0.total = total + 1 }, .malformedFile, naming: "\(total + 1) tensors")
     refuse(
       try writeAll { if $0.number == 1 { $0.count = 2 } }, .malformedFile, naming: "split.count 2")
-    refuse(try writeAll { if $0.number == 1 { $0.tensors = 2..<4 } }, .malformedFile, naming: "same tensor")
+    let twice = try writeAll {
+      $0.total = total + 1
+      if $0.number == 1 { $0.tensors = 2..<4 }
+    }
+    refuse(twice, .malformedFile, naming: "same tensor")
     refuse(try writeAll { if $0.number == 0 { $0.count = 200 } }, .invalidArgument, naming: "00200")
   }
 }
