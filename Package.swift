@@ -89,7 +89,7 @@ let package = Package(
       ],
       swiftSettings: swift),
 
-    .target(name: "Fixtures", path: "Tests/Fixtures", exclude: ["python"], swiftSettings: swift),
+    .target(name: "Fixtures", path: "Tests/Fixtures", exclude: ["python", "cells"], swiftSettings: swift),
     // Hostile files by the million: `EngineFuzzer --help`.
     .executableTarget(
       name: "EngineFuzzer",

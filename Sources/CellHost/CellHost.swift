@@ -29,6 +29,8 @@ struct CellHost {
     // When memory runs out, this process should go, not the kernel or the Jupyter server.
     try? Data("500".utf8).write(to: URL(filePath: "/proc/self/oom_score_adj"))
     MainActorExecutor.install()
+    // Without the hook, tracebacks of thrown errors have no lines.
+    _ = chs_hook_throws()
     let host = Host(channel: FrameChannel(descriptor: moved), reports: reports)
     host.start()
     await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in }

@@ -97,7 +97,9 @@ final class Host: Sendable {
     chs_call_entry(symbol)
     let outcome: RunOutcome =
       if let error = run.thrown.withLock({ $0 }) {
-        .threw(type: error.type, description: error.description, reached: Int(chs_marked(run.cell.id)))
+        .threw(
+          type: error.type, description: error.description, frames: error.frames,
+          reached: Int(chs_marked(run.cell.id)))
       } else {
         .completed
       }
@@ -247,7 +249,7 @@ extension Host: CellBridge {
   func threw(_ error: any Error) {
     let id = chs_current_run()
     guard let run = runs.withLock({ $0[id] }) else { return }
-    let thrown = Run.Thrown(type: String(reflecting: type(of: error)), description: String(describing: error))
+    let thrown = Run.Thrown(error)
     run.thrown.withLock { $0 = thrown }
   }
 }

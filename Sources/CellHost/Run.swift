@@ -5,9 +5,31 @@ import Synchronization
 
 /// One cell on its way.
 final class Run: Sendable {
+  /// An error that reached the top level, as its author wants it told.
   struct Thrown: Sendable {
     var type: String
     var description: String
+    var frames: [Frame]
+
+    init(_ error: any Error) {
+      type = String(reflecting: Swift.type(of: error))
+      description = Self.text(of: error)
+      // An `any Error` is one reference, by which the place of its throw was noted. The cast keeps Swift from handing
+      // on the value inside.
+      var counters = [UInt64](repeating: 0, count: Int(CHS_MAX_THROW_FRAMES))
+      let count = chs_throw_frames(unsafeBitCast(error as any Error, to: UnsafeRawPointer.self), &counters)
+      // A return address may lie behind the last line of its function; the call is just before it.
+      frames = counters.prefix(Int(count)).compactMap { Frame(at: $0 - 1) }
+    }
+
+    /// Its own description; else what it says as a `LocalizedError`; else what Swift makes of its value.
+    private static func text(of error: any Error) -> String {
+      if Swift.type(of: error) is any CustomStringConvertible.Type { return String(describing: error) }
+      guard let localized = error as? any LocalizedError else { return String(describing: error) }
+      let parts = [localized.errorDescription, localized.failureReason, localized.recoverySuggestion]
+      let text = parts.compactMap { $0 }.joined(separator: "\n")
+      return text.isEmpty ? String(describing: error) : text
+    }
   }
   let cell: CellRun
   let thrown = Mutex<Thrown?>(nil)
@@ -53,6 +75,17 @@ final class KeptDescriptors: Sendable {
   }
 }
 
+extension Frame {
+  /// `nil` where no loaded object has the address.
+  init?(at address: UInt64) {
+    var path: UnsafePointer<CChar>?
+    var symbol: UnsafePointer<CChar>?
+    var offset: UInt64 = 0
+    guard chs_locate(address, &path, &offset, &symbol), let path else { return nil }
+    self.init(image: String(cString: path), offset: offset, symbol: symbol.map { String(cString: $0) })
+  }
+}
+
 extension UnsafePointer<chs_report> {
   /// The frames of the report, with the objects they belong to.
   var frames: [Frame] {
@@ -60,12 +93,7 @@ extension UnsafePointer<chs_report> {
     guard let counters = chs_report_frames(self) else { return [] }
     return (0..<count).compactMap { index in
       // A return address may lie behind the last line of its function; the call is just before it.
-      let address = index == 0 ? counters[index] : counters[index] - 1
-      var path: UnsafePointer<CChar>?
-      var symbol: UnsafePointer<CChar>?
-      var offset: UInt64 = 0
-      guard chs_locate(address, &path, &offset, &symbol), let path else { return nil }
-      return Frame(image: String(cString: path), offset: offset, symbol: symbol.map { String(cString: $0) })
+      return Frame(at: index == 0 ? counters[index] : counters[index] - 1)
     }
   }
 

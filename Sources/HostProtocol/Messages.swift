@@ -71,7 +71,8 @@ package enum HostEvent: Codable, Sendable, Equatable {
 package enum RunOutcome: Codable, Sendable, Equatable {
   case completed
   /// An error reached the top level.
-  case threw(type: String, description: String, reached: Int)
+  /// - frames: where it was thrown, as far as that is known.
+  case threw(type: String, description: String, frames: [Frame], reached: Int)
   case trapped(Trap)
   case interrupted(frames: [Frame], reached: Int)
   /// `exit(status)` was called.

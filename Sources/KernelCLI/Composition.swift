@@ -10,7 +10,7 @@ enum Composition {
   /// The runner of a notebook's cells.
   /// - Throws: ``CommandFailure`` when the toolchain or a part of the installation is missing.
   static func runner(log: Logger) throws -> any CellRunner {
-    try CompilingCellRunner(configuration: cellEnvironment(log), log: log)
+    CommandRunner(try CompilingCellRunner(configuration: cellEnvironment(log), log: log))
   }
 
   static func cellEnvironment(_ log: Logger) throws -> CellEnvironment {
@@ -23,9 +23,25 @@ enum Composition {
     where !FileManager.default.isReadableFile(atPath: path) {
       throw CommandFailure(what: "\(path) is missing", nextStep: "build everything again: swift build -c release")
     }
-    return CellEnvironment(
+    var environment = CellEnvironment(
       toolchain: toolchain, host: Installation.cellHost, moduleFolders: [Installation.modules],
       hiddenClangModules: hiddenClangModules, prelude: prelude(log))
+    environment.commands = [modelCommand]
+    return environment
+  }
+
+  private static let modelCommand = CellEnvironment.SwiftCommand(
+    name: "model", arguments: "[path]", summary: "which model `engine` is, or another one in its place",
+    details: """
+      %model                      what `engine` is
+      %model ~/models/base.gguf   loads that file, and calls it `engine` from here on
+
+      The same as `let engine = try Engine(model: "…")`: other names keep the models they have.
+      """
+  ) { path in
+    guard !path.isEmpty else { return "engine" }
+    let file = (path as NSString).expandingTildeInPath
+    return "let engine = try Engine(model: \(swiftLiteral(file))); engine"
   }
 
   /// Visible in every cell: the engine and, where its model is there, `engine` itself.

@@ -154,3 +154,15 @@ bool chs_sourcekit_open(const char *library);
 /// Sends a request and waits for the answer as JSON, which the caller frees; NULL with a text in `error`, to be
 /// freed as well, when there is none. Any thread, one at a time.
 char *chs_sourcekit_request(const char *yaml, char **error);
+
+/// Starts a program in a process group of its own, with nothing to read, and with `out` and `err` as its output. The
+/// whole group is killed when the calling thread or its process ends. Returns the group's number, which is that of a
+/// process to be waited for and whose status is the program's (128 + n for a program ended by signal n); -1 with errno.
+int chs_spawn_group(char *const argv[], char *const envp[], const char *folder, int out, int err);
+
+enum { CHS_MAX_THROW_FRAMES = 48 };
+/// Notes from now on where errors are thrown, on threads of ours. False when the runtime has no such hook.
+bool chs_hook_throws(void);
+/// Return addresses of where an error of the calling thread's run was thrown, innermost first, into room for
+/// `CHS_MAX_THROW_FRAMES`. Returns how many; 0 when it isn't known.
+int chs_throw_frames(const void *error, uint64_t *frames);

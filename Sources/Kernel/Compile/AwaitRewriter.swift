@@ -32,7 +32,7 @@ struct AwaitRewriter {
   /// Declarations for every `async let` that no statement waited for.
   mutating func remaining() -> String {
     defer { started = [] }
-    return started.isEmpty ? "" : "; " + collect(started)
+    return started.isEmpty ? "" : "; " + collect(started).dropLast(2)
   }
 
   private func collect(_ waiting: [(name: String, variable: String)]) -> String {
@@ -86,24 +86,22 @@ private final class AsyncFinder: SyntaxVisitor {
   }
 
   override func visit(_ node: TryExprSyntax) -> SyntaxVisitorContinueKind {
-    let inner = AsyncFinder(viewMode: .sourceAccurate)
-    inner.walk(node.expression)
-    var covered = !inner.expressions.isEmpty
-    if !covered, let list = node.parent?.as(ExprListSyntax.self), list.parent?.is(SequenceExprSyntax.self) == true {
-      // `try a() + await b()` is flat: the await is a neighbour.
-      inner.walk(list)
-      covered = inner.expressions.contains { $0.position >= node.position }
-    }
-    if covered { expressions.append(ExprSyntax(node)) }
-    return covered ? .skipChildren : .visitChildren
+    if AwaitSearch.finds(in: node.expression) { expressions.append(ExprSyntax(node)) }
+    return .skipChildren
   }
 
   override func visit(_ node: SequenceExprSyntax) -> SyntaxVisitorContinueKind {
-    // Once an element is taken, the wrap reaches to the sequence's end: look no further.
-    for element in node.elements {
-      let before = expressions.count
+    for (index, element) in node.elements.enumerated() {
+      // `try a() + await b()` is flat: the await is a neighbour, and `try` covers it.
+      let isTaken =
+        element.is(AwaitExprSyntax.self)
+        || element.is(TryExprSyntax.self) && node.elements.dropFirst(index).contains { AwaitSearch.finds(in: $0) }
+      if isTaken {
+        // The wrap reaches to the sequence's end: there is nothing more to find.
+        expressions.append(element)
+        break
+      }
       walk(element)
-      if expressions.count > before, expressions.last.map({ $0.parent?.id == node.elements.id }) == true { break }
     }
     return .skipChildren
   }
@@ -127,6 +125,23 @@ private final class AsyncFinder: SyntaxVisitor {
   override func visit(_ node: ActorDeclSyntax) -> SyntaxVisitorContinueKind { .skipChildren }
   override func visit(_ node: ProtocolDeclSyntax) -> SyntaxVisitorContinueKind { .skipChildren }
   override func visit(_ node: ExtensionDeclSyntax) -> SyntaxVisitorContinueKind { .skipChildren }
+}
+
+/// Whether a node holds an `await` that belongs to its own level of code.
+private final class AwaitSearch: SyntaxVisitor {
+  private var isFound = false
+
+  static func finds(in node: some SyntaxProtocol) -> Bool {
+    let search = AwaitSearch(viewMode: .sourceAccurate)
+    search.walk(node)
+    return search.isFound
+  }
+
+  override func visit(_ node: AwaitExprSyntax) -> SyntaxVisitorContinueKind {
+    isFound = true
+    return .skipChildren
+  }
+  override func visit(_ node: ClosureExprSyntax) -> SyntaxVisitorContinueKind { .skipChildren }
 }
 
 extension VariableDeclSyntax {

@@ -7,6 +7,8 @@ package struct CompiledCell: Sendable {
   package let module: String
   package let library: String
   package let entry: String
+  /// What the compiler remarked on the user's code, in the order of the text.
+  package var warnings: [Diagnostic] = []
 }
 
 package enum CompileFailure: Error, Sendable {
@@ -24,6 +26,7 @@ package enum CompileFailure: Error, Sendable {
 package final class CellCompiler: Sendable {
   private let environment: CellEnvironment
   private let folder: String
+  private let packages = Mutex<[BuiltPackage]>([])
   private let log: Logger
   private let stand: ToolStand
   private let stubs: String
@@ -47,6 +50,17 @@ package final class CellCompiler: Sendable {
     stand.prepare(environment.toolchain.linker)
   }
 
+  /// Lets later cells import a package.
+  /// - Returns: whether it takes the place of an older build that may be loaded already.
+  func use(_ package: BuiltPackage) -> Bool {
+    packages.withLock { packages in
+      let old = packages.first { $0.location == package.location }
+      packages.removeAll { $0.location == package.location }
+      packages.append(package)
+      return old != nil && old != package
+    }
+  }
+
   /// - Parameters:
   ///   - module: name of the module to make, unique in the session.
   ///   - label: what the cell is called in messages: `Cell[3]`.
@@ -56,6 +70,18 @@ package final class CellCompiler: Sendable {
   package func compile(
     _ source: CellSource, module: String, label: String, header: [String], optimized: Bool = false,
     tools: ToolRunner = ToolRunner()
+  ) throws -> CompiledCell {
+    do {
+      return try compileOnce(
+        source, module: module, label: label, header: header, optimized: optimized, tools: tools)
+    } catch CompileFailure.diagnostics where source.isTentative {
+      return try compileOnce(
+        source.asStatements, module: module, label: label, header: header, optimized: optimized, tools: tools)
+    }
+  }
+
+  private func compileOnce(
+    _ source: CellSource, module: String, label: String, header: [String], optimized: Bool, tools: ToolRunner
   ) throws -> CompiledCell {
     let cell = "\(folder)/\(module)"
     let text = (header + ["#sourceLocation(file: \"\(label)\", line: 1)"]).joined(separator: "\n") + "\n"
@@ -77,12 +103,12 @@ package final class CellCompiler: Sendable {
         "-emit-module-doc-path", "\(folder)/\(module).swiftdoc",
         "-entry-point-function-name", entry, optimized ? "-O" : "-Onone",
       ] + moduleFlags + ["-gline-tables-only", "-diagnostic-style", "llvm", "-no-color-diagnostics"])
+    let found = Diagnostic.parse(
+      compiled.output, label: label, source: source, file: cell + "/main.swift", lead: header.count + 1)
     guard compiled.succeeded else {
       prepare()
-      let found = Diagnostic.parse(
-        compiled.output, label: label, source: source, file: cell + "/main.swift", lead: header.count + 1)
       if found.contains(where: { $0.severity == .error && $0.file == label }) {
-        throw CompileFailure.diagnostics(found)
+        throw CompileFailure.diagnostics(Diagnostic.errors(found))
       }
       let how = compiled.signal == 0 ? "ended with status \(compiled.status)" : "died of signal \(compiled.signal)"
       throw CompileFailure.tool("swift-frontend \(how):\n\(compiled.output.suffix(4000))")
@@ -98,7 +124,8 @@ package final class CellCompiler: Sendable {
         "-lswift_StringProcessing", "--wrap=exit", "--wrap=swift_errorInMain", "-Bsymbolic-functions",
         "--build-id=none",
         "--hash-style=both", "--eh-frame-hdr",
-      ] + source.names.linkedLibraries(in: environment.toolchain.libraries) + environment.linkerFlags)
+      ] + source.names.linkedLibraries(in: environment.toolchain.libraries) + environment.linkerFlags
+        + packages.withLock { $0.flatMap(\.libraries) })
     guard linked.succeeded else { throw CompileFailure.tool("ld.lld failed:\n\(linked.output.suffix(4000))") }
     prepare()
     log.debug(
@@ -107,16 +134,18 @@ package final class CellCompiler: Sendable {
         "module": "\(module)", "frontend": "\(middle - started)", "link": "\(clock.now - middle)",
       ])
     try? FileManager.default.removeItem(atPath: cell + "/main.o")
-    return CompiledCell(module: module, library: library, entry: entry)
+    return CompiledCell(
+      module: module, library: library, entry: entry, warnings: Diagnostic.warnings(found, in: label))
   }
 
   /// What the compiler and completion need to find modules and treat cells alike.
   package var moduleFlags: [String] {
     [
       "-I", folder, "-module-cache-path", environment.moduleCache, "-swift-version", "5", "-enable-testing",
-      "-disable-access-control", "-suppress-warnings", "-enable-bare-slash-regex", "-resource-dir",
+      "-disable-access-control", "-enable-bare-slash-regex", "-resource-dir",
       environment.toolchain.root + "/lib/swift", "-target", "\(Toolchain.architecture)-unknown-linux-gnu",
-    ] + environment.moduleFolders.flatMap { ["-I", $0] } + stubFlags
+    ] + environment.toolchain.macroFlags + environment.moduleFolders.flatMap { ["-I", $0] } + stubFlags
+      + packages.withLock { $0.flatMap { ["-I", $0.moduleFolder] + $0.flags } }
   }
 
   /// The same for sourcekitd, which takes the driver's options.
@@ -125,7 +154,8 @@ package final class CellCompiler: Sendable {
       "-I", folder, "-module-cache-path", environment.moduleCache, "-swift-version", "5",
       "-Xfrontend", "-disable-access-control", "-resource-dir", environment.toolchain.root + "/lib/swift", "-target",
       "\(Toolchain.architecture)-unknown-linux-gnu",
-    ] + environment.moduleFolders.flatMap { ["-I", $0] } + stubFlags
+    ] + environment.toolchain.outsideMacroFlags + environment.moduleFolders.flatMap { ["-I", $0] } + stubFlags
+      + packages.withLock { $0.flatMap { ["-I", $0.moduleFolder] + $0.flags } }
   }
 
   /// CellSupport has one of its own.
@@ -161,7 +191,7 @@ package final class CellCompiler: Sendable {
 
   private func run(_ tools: ToolRunner, _ arguments: [String]) throws -> ToolResult {
     let result = try tools.run(arguments, ready: arguments.first.flatMap(stand.take))
-    if result.signal == SIGKILL { throw CompileFailure.interrupted }
+    if result.signal == SIGKILL, tools.isCancelled { throw CompileFailure.interrupted }
     return result
   }
 }

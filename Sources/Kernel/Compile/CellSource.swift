@@ -1,4 +1,3 @@
-import SwiftParser
 import SwiftSyntax
 
 /// A cell's text made ready for the compiler: what it declares, and the text with the kernel's own additions.
@@ -9,6 +8,8 @@ package struct CellSource: Sendable {
   package let edited: EditedSource
   /// Whether the last expression's value is sent as a result.
   package let hasResult: Bool
+  /// Whether the cell ends in an `if` or `switch` that may be an expression: only the compiler can tell.
+  package let isTentative: Bool
   /// Steps of top-level code, one after each variable declaration.
   package let stepCount: Int
   /// Whether the parser found errors; the compiler then gets the text as it is.
@@ -16,21 +17,29 @@ package struct CellSource: Sendable {
   /// Nothing but comments and space.
   package let isEmpty: Bool
 
-  package init(_ text: String) {
-    let text = text.replacing("\r\n", with: "\n").replacing("\r", with: "\n")
+  package init(_ text: String) { self = onDeepStack(for: text) { CellSource($0, readsControlFlow: true) } }
+
+  /// The same cell with the `if` or `switch` at its end as a statement.
+  package var asStatements: CellSource { onDeepStack(for: original) { CellSource($0, readsControlFlow: false) } }
+
+  private init(_ text: String, readsControlFlow: Bool) {
+    let text = Self.plain(text)
     original = text
-    let tree = Parser.parse(source: text)
-    hasErrors = tree.hasError
-    isEmpty = tree.statements.isEmpty && !tree.hasError
     var names = DeclaredNames()
-    names.mentioned = Self.mentioned(in: tree)
-    guard !hasErrors else {
+    let whole = parsed(text)
+    if let whole { names.mentioned = Self.mentioned(in: whole) }
+    guard let tree = whole, !tree.hasError else {
+      hasErrors = true
+      isEmpty = false
       self.names = names
       edited = SourceEdits().apply(to: text)
       hasResult = false
+      isTentative = false
       stepCount = 0
       return
     }
+    hasErrors = false
+    isEmpty = tree.statements.isEmpty
 
     var rewriter = AwaitRewriter()
     var edits = SourceEdits()
@@ -38,6 +47,7 @@ package struct CellSource: Sendable {
     // Bound by `async let`: their values come last.
     var late: [String] = []
     var result: ExprSyntax?
+    var tentative: StmtSyntax?
     for (index, item) in tree.statements.enumerated() {
       rewriter.rewrite(item)
       let end = item.item.trimmedUTF8Range.upperBound
@@ -56,6 +66,7 @@ package struct CellSource: Sendable {
         if !variable.isCertain { steps.close(&edits) }
       case .stmt(let statement):
         steps.close(&edits)
+        if readsControlFlow, index == tree.statements.count - 1, statement.mayBeValue { tentative = statement }
         guard let node = statement.as(GuardStmtSyntax.self) else { break }
         let (bound, declarations) = GuardRewriter.rewrite(node, &edits)
         guard !bound.isEmpty else { break }
@@ -78,11 +89,24 @@ package struct CellSource: Sendable {
       edits.insert("__result(", at: result.trimmedUTF8Range.lowerBound, .outerOpening)
       edits.insert(")", at: result.trimmedUTF8Range.upperBound, .outerClosing)
     }
+    if let tentative {
+      edits.insert("let __value = ", at: tentative.trimmedUTF8Range.lowerBound, .outerOpening)
+      edits.insert("; __result(__value)", at: tentative.trimmedUTF8Range.upperBound, .after)
+    }
     edits.append(rewriter.edits)
     self.names = names
     edited = edits.apply(to: text)
-    hasResult = result != nil
+    hasResult = result != nil || tentative != nil
+    isTentative = tentative != nil
     stepCount = steps.count
+  }
+
+  /// One kind of line end, and neither a byte order mark nor the line that a script begins with.
+  private static func plain(_ text: String) -> String {
+    var text = text.replacing("\r\n", with: "\n").replacing("\r", with: "\n")
+    if text.unicodeScalars.first == "\u{FEFF}" { text.unicodeScalars.removeFirst() }
+    // Its place is kept, so that lines keep their numbers.
+    return text.hasPrefix("#!") ? "//" + text.dropFirst(2) : text
   }
 
   private static func mentioned(in tree: SourceFileSyntax) -> Set<String> {
@@ -100,7 +124,7 @@ package struct CellSource: Sendable {
   }
 
   /// Assignments and compiler directives are expressions to the parser, but show nothing.
-  private static func hasValue(_ expression: ExprSyntax) -> Bool {
+  fileprivate static func hasValue(_ expression: ExprSyntax) -> Bool {
     if let sequence = expression.as(SequenceExprSyntax.self) {
       return !sequence.elements.contains { $0.is(AssignmentExprSyntax.self) }
     }
@@ -149,6 +173,34 @@ private struct Steps {
     edits.insert("; __reached(\(count))", at: end, .after)
     self.end = nil
     pending = 0
+  }
+}
+
+extension StmtSyntax {
+  /// Whether every way through an `if` or `switch` is one expression.
+  fileprivate var mayBeValue: Bool {
+    self.as(ExpressionStmtSyntax.self).map { Self.mayBeValue($0.expression) } ?? false
+  }
+
+  private static func mayBeValue(_ expression: ExprSyntax) -> Bool {
+    if let node = expression.as(IfExprSyntax.self) {
+      switch node.elseBody {
+      case .ifExpr(let other): return mayBeValue(node.body.statements) && mayBeValue(ExprSyntax(other))
+      case .codeBlock(let block): return mayBeValue(node.body.statements) && mayBeValue(block.statements)
+      case nil: return false
+      }
+    }
+    guard let node = expression.as(SwitchExprSyntax.self) else { return false }
+    return node.cases.allSatisfy { $0.as(SwitchCaseSyntax.self).map { mayBeValue($0.statements) } ?? false }
+  }
+
+  private static func mayBeValue(_ items: CodeBlockItemListSyntax) -> Bool {
+    guard items.count == 1, let item = items.first?.item else { return false }
+    switch item {
+    case .expr(let expression): return CellSource.hasValue(expression)
+    case .stmt(let statement): return statement.mayBeValue || statement.is(ThrowStmtSyntax.self)
+    case .decl: return false
+    }
   }
 }
 

@@ -25,6 +25,8 @@ package final class ToolRunner: Sendable {
 
   package init() {}
 
+  package var isCancelled: Bool { state.withLock { $0.cancelled } }
+
   /// Ends the running tool and refuses new ones.
   package func cancel() {
     state.withLock {

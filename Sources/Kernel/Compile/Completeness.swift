@@ -1,12 +1,15 @@
-import SwiftParser
 import SwiftParserDiagnostics
 import SwiftSyntax
 
 extension Completeness {
   /// Whether a console should run `code` or ask for another line.
   package static func of(_ code: String) -> Completeness {
-    if code.allSatisfy(\.isWhitespace) { return .complete }
-    let tree = Parser.parse(source: code)
+    onDeepStack(for: code) { judged($0) }
+  }
+
+  private static func judged(_ code: String) -> Completeness {
+    // What nobody can read is sent, so that the compiler says so.
+    guard !code.allSatisfy(\.isWhitespace), let tree = parsed(code) else { return .complete }
     let depth = openBrackets(in: tree)
     let indent = String(repeating: "  ", count: max(depth, 0))
     guard tree.hasError else {

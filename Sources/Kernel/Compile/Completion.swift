@@ -6,10 +6,11 @@ package import NotebookDisplay
 package final class Completion: Sendable {
   private let sourceKit: SourceKit
   private let file: String
-  private let flags: [String]
+  /// Asked for each time: packages may come later.
+  private let flags: @Sendable () -> [String]
   private let log: Logger
 
-  package init(toolchain: Toolchain, folder: String, flags: [String], log: Logger) {
+  package init(toolchain: Toolchain, folder: String, flags: @escaping @Sendable () -> [String], log: Logger) {
     sourceKit = SourceKit(library: toolchain.sourceKit, log: log)
     file = folder + "/completion/main.swift"
     self.flags = flags
@@ -29,7 +30,7 @@ package final class Completion: Sendable {
   /// sourcekitd keeps what it built for the same arguments, and with it which modules there were: when the imports
   /// change, the module gets another name.
   private func arguments(for header: [String]) -> [String] {
-    [file, "-module-name", "Completion\(UInt(bitPattern: header.hashValue))"] + flags
+    [file, "-module-name", "Completion\(UInt(bitPattern: header.hashValue))"] + flags()
   }
 
   // MARK: Completion
@@ -40,7 +41,13 @@ package final class Completion: Sendable {
       var name: String?
       var description: String?
       var type: String?
+      var context: String?
+      var module: String?
+      var isSystem: Int?
       enum CodingKeys: String, CodingKey {
+        case context = "key.context"
+        case module = "key.modulename"
+        case isSystem = "key.is_system"
         case kind = "key.kind"
         case name = "key.name"
         case description = "key.description"
@@ -75,22 +82,27 @@ package final class Completion: Sendable {
       ("key.sourcefile", .text(file)), ("key.offset", .number(offset)),
     ])
     let items = answer.flatMap { try? JSONDecoder().decode(Answer.self, from: $0) }?.results ?? []
-    var matches: [CompletionAnswer.Match] = []
+    var ranked: [(rank: CompletionRank, match: CompletionAnswer.Match)] = []
     var seen: Set<String> = []
-    for item in items {
-      guard let name = item.name, !item.kind.contains(".operator."), !item.kind.hasSuffix(".pattern"),
+    for (order, item) in items.enumerated() {
+      guard let name = item.name, !item.kind.contains(".operator."),
+        !item.kind.hasSuffix(".pattern") || name.hasSuffix(":"),
         let inserted = Self.insertion(name, kind: item.kind), !inserted.isEmpty,
         seen.insert(inserted).inserted
       else { continue }
       let isCall = item.kind.contains(".function.")
       let signature = [item.description, item.type.map { isCall ? "-> \($0)" : ": \($0)" }].compactMap { $0 }
-      matches.append(
-        .init(
-          text: inserted, type: Self.type(of: item.kind),
-          signature: item.type?.isEmpty == false ? signature.joined(separator: isCall ? " " : "") : item.description))
+      let rank = CompletionRank(
+        inserted, kind: item.kind, context: item.context ?? "", module: item.module, isSystem: item.isSystem == 1,
+        typed: word.text, order: order)
+      let text = item.type?.isEmpty == false ? signature.joined(separator: isCall ? " " : "") : item.description
+      ranked.append(
+        (rank, .init(text: inserted, type: Self.type(of: item.kind), signature: text.map(Traceback.shortened))))
     }
+    let matches = ranked.sorted { $0.rank < $1.rank }.map(\.match)
     return CompletionAnswer(
-      matches: Self.likely(matches, for: word.text), cursorStart: word.start, cursorEnd: word.end)
+      matches: Array(Self.likely(matches, for: word.text).prefix(Self.shown)), cursorStart: word.start,
+      cursorEnd: word.end)
   }
 
   /// The matches that begin as the word does. The search is loose, `prin` finds `withTaskPriorityEscalationHandler`:
@@ -102,11 +114,16 @@ package final class Completion: Sendable {
     return alike.isEmpty ? matches : alike
   }
 
-  private static let limit = 200
+  /// More are asked for than shown: what is nearest may stand far down in sourcekitd's order.
+  private static let limit = 600
+  private static let shown = 200
   private static let requestName = "cell"
 
   /// What is typed for `append(_:)`: the name and the opening bracket, or both brackets when nothing goes between.
   private static func insertion(_ name: String, kind: String) -> String? {
+    // The arguments of a call, without the name that stands there already; a label that comes next is of use.
+    if name.hasPrefix(":") || name.dropLast().contains(":"), !name.contains("(") { return nil }
+    if name.hasSuffix(":") { return name + " " }
     if kind.hasSuffix("keyword") || !name.contains("(") { return name }
     guard let bracket = name.firstIndex(of: "(") else { return name }
     let base = name[..<bracket]
@@ -123,6 +140,41 @@ package final class Completion: Sendable {
       ("var", "instance"), ("pattern", "statement"), ("macro", "function"),
     ]
     return words.first { kind.contains($0.0) }?.1 ?? "instance"
+  }
+
+  // MARK: Types
+
+  private struct Expressions: Decodable {
+    struct Item: Decodable {
+      var offset: Int
+      var type: String
+      enum CodingKeys: String, CodingKey {
+        case offset = "key.expression_offset"
+        case type = "key.expression_type"
+      }
+    }
+    var items: [Item]
+    enum CodingKeys: String, CodingKey { case items = "key.expression_type_list" }
+  }
+
+  /// The types of names that are in reach with `header`; a name without a type of its own is left out.
+  package func types(of names: [String], header: [String]) -> [String: String] {
+    var text = header.joined(separator: "\n") + "\n"
+    var places: [Int: String] = [:]
+    for name in names {
+      places[text.utf8.count + 4] = name
+      text += "_ = `\(name)`\n"
+    }
+    try? Data(text.utf8).write(to: URL(fileURLWithPath: file))
+    let answer = sourceKit.send([
+      ("key.request", .identifier("source.request.expression.type")), ("key.sourcefile", .text(file)),
+      ("key.sourcetext", .text(text)), ("key.compilerargs", .list(arguments(for: header))),
+      ("key.expectedtypes", .list([])),
+    ])
+    let found = answer.flatMap { try? JSONDecoder().decode(Expressions.self, from: $0) }?.items ?? []
+    var types: [String: String] = [:]
+    for item in found { if let name = places[item.offset] { types[name] = Traceback.shortened(item.type) } }
+    return types
   }
 
   // MARK: Inspection
@@ -145,9 +197,23 @@ package final class Completion: Sendable {
   }
 
   /// Declaration, type and documentation of the name at the cursor.
+  ///
+  /// Where nothing is known of it, inside the brackets of a call, those of what is called.
   package func inspect(code: String, cursor: Int, detailLevel: Int, header: [String]) -> MIMEBundle? {
     let word = Word(around: cursor, in: code)
-    guard !word.text.isEmpty else { return nil }
+    // A number has a type, of which nobody wants to read here.
+    let isName = word.text.unicodeScalars.first.map { !("0"..."9").contains($0) } ?? false
+    if isName, let bundle = inspect(word, in: code, header: header) { return bundle }
+    guard let end = EnclosingCall.callee(before: cursor, in: code) else { return nil }
+    let callee = Word(around: end, in: code)
+    if let bundle = inspect(callee, in: code, header: header) { return bundle }
+    // A call that isn't written out may have no type: the name alone has one.
+    let scalars = code.unicodeScalars
+    let cut = String(String.UnicodeScalarView(scalars.prefix(end)))
+    return inspect(callee, in: cut, header: header)
+  }
+
+  private func inspect(_ word: Word, in code: String, header: [String]) -> MIMEBundle? {
     let text = Context(header: header, code: code)
     // This request reads the file and takes no text.
     try? Data(text.source.utf8).write(to: URL(fileURLWithPath: file))
@@ -203,12 +269,15 @@ struct Word: Equatable {
   /// The whole identifier that touches the cursor.
   init(around cursor: Int, in code: String) { self.init(cursor, code, reachesRight: true) }
 
+  /// Whether a code point can stand in an identifier.
+  static func belongs(_ scalar: Unicode.Scalar) -> Bool {
+    scalar == "_" || scalar == "$" || scalar.properties.isXIDContinue
+      || (scalar.value > 0x7f && (scalar.properties.isEmoji || scalar == "\u{200D}" || scalar == "\u{FE0F}"))
+  }
+
   private init(_ cursor: Int, _ code: String, reachesRight: Bool) {
     let scalars = Array(code.unicodeScalars)
-    func belongs(_ scalar: Unicode.Scalar) -> Bool {
-      scalar == "_" || scalar == "$" || scalar.properties.isXIDContinue
-        || (scalar.value > 0x7f && (scalar.properties.isEmoji || scalar == "\u{200D}" || scalar == "\u{FE0F}"))
-    }
+    let belongs = Self.belongs
     let cursor = min(max(cursor, 0), scalars.count)
     var start = cursor
     var end = cursor

@@ -12,6 +12,10 @@ package struct Diagnostic: Sendable, Equatable {
   package var sourceLine: String
   /// What the compiler proposes to write at the place, when it fits on the line.
   package var fixIt: String?
+  /// Where it goes: the first column that it takes or replaces.
+  package var fixItColumn = 0
+  /// The place is in text that the kernel put into the cell.
+  var isGenerated = false
 
   package init(
     severity: Severity, message: String, file: String, line: Int, column: Int, sourceLine: String = "",
@@ -25,6 +29,60 @@ package struct Diagnostic: Sendable, Equatable {
     self.sourceLine = sourceLine
     self.fixIt = fixIt
   }
+
+  /// What a cell that doesn't compile is told: errors with their notes. Warnings can wait until it compiles.
+  static func errors(_ found: [Diagnostic]) -> [Diagnostic] {
+    groups(found).filter { $0[0].severity != .warning && $0[0].severity != .remark }
+      .flatMap { $0 + advice(on: $0[0]) }
+  }
+
+  /// What the compiler can't know: that its file is a cell.
+  private static func advice(on error: Diagnostic) -> [Diagnostic] {
+    func note(_ message: String) -> [Diagnostic] {
+      [Diagnostic(severity: .note, message: message, file: error.file, line: 0, column: 0)]
+    }
+    if error.message.hasPrefix("'main' attribute cannot be used") {
+      let type = error.sourceLine.firstMatch(of: /(?:struct|class|enum|actor)\s+(\w+)/)?.1
+      return note(
+        "a cell runs from its first line to its last: leave @main out and call \(type ?? "Type").main() "
+          + "on the last line"
+      )
+    }
+    return []
+  }
+
+  /// What a cell that compiles is told: warnings about the user's own text, with their notes.
+  static func warnings(_ found: [Diagnostic], in label: String) -> [Diagnostic] {
+    groups(found).filter { group in
+      group[0].severity == .warning && group[0].file == label && group[0].line > 0 && !group[0].isGenerated
+        && !noise.contains { group[0].message.contains($0) }
+    }.flatMap { $0 }
+  }
+
+  /// Each error or warning with the notes that follow it.
+  private static func groups(_ found: [Diagnostic]) -> [[Diagnostic]] {
+    var groups: [[Diagnostic]] = []
+    for diagnostic in found {
+      if diagnostic.severity == .note, !groups.isEmpty {
+        groups[groups.count - 1].append(diagnostic)
+      } else {
+        groups.append([diagnostic])
+      }
+    }
+    return groups
+  }
+
+  /// Warnings that are true of a module and mean nothing in a notebook.
+  private static let noise = [
+    // About names that the kernel made up.
+    "__",
+    // Every type of an earlier cell comes from another module.
+    "extension declares a conformance of imported type",
+    // Calling a function for what it does, in the middle of a cell, is what cells are for.
+    "result of call to",
+    // A cell may use a name of an older cell that a module of the toolchain also has.
+    "' was imported as", "was not compiled with library evolution",
+  ]
 
   /// Reads what `swift-frontend -diagnostic-style llvm` printed, and maps places back to the user's text.
   /// - Parameters:
@@ -45,10 +103,18 @@ package struct Diagnostic: Sendable, Equatable {
       if diagnostic.file == label {
         let place = Place(
           offset: source.edited.original(line: diagnostic.line, column: diagnostic.column), in: source.original)
+        diagnostic.isGenerated = source.edited.isInserted(line: diagnostic.line, column: diagnostic.column)
+        let row = diagnostic.line
         diagnostic.line = place.line
         diagnostic.column = place.column
         if userLines.indices.contains(place.line - 1) { diagnostic.sourceLine = userLines[place.line - 1] }
-        diagnostic.fixIt = fixIt(below: index, in: lines)
+        if let (text, column) = fixIt(below: index, in: lines) {
+          diagnostic.fixIt = text
+          // The compiler writes tabs as several spaces.
+          let isPlain = !diagnostic.sourceLine.contains("\t")
+          let own = Place(offset: source.edited.original(line: row, column: column), in: source.original)
+          diagnostic.fixItColumn = isPlain && own.line == place.line ? own.column : place.column
+        }
       }
       if !found.contains(diagnostic) { found.append(diagnostic) }
     }
@@ -72,13 +138,14 @@ package struct Diagnostic: Sendable, Equatable {
   }
 
   /// Below the caret line the compiler writes the text of a fix-it where it would go.
-  private static func fixIt(below index: Int, in lines: [Substring]) -> String? {
+  private static func fixIt(below index: Int, in lines: [Substring]) -> (text: String, column: Int)? {
     guard index + 3 < lines.count, header(lines[index + 1]) == nil else { return nil }
     let marks = lines[index + 2]
     let text = lines[index + 3]
     guard marks.contains("^"), marks.allSatisfy({ " ^~\t".contains($0) }), header(text) == nil else { return nil }
     let proposed = text.trimmingSpaces
-    return proposed.isEmpty || !text.hasPrefix(" ") ? nil : proposed
+    guard !proposed.isEmpty, text.hasPrefix(" ") else { return nil }
+    return (proposed, text.prefix { $0 == " " }.count + 1)
   }
 
   /// As the compiler prints it: place, message, source line, caret and fix-it.
@@ -87,16 +154,22 @@ package struct Diagnostic: Sendable, Equatable {
     var place = file
     if line > 0 { place += ":\(line):\(column)" }
     let word =
-      severity == .error ? paint.red("error:") : severity == .note ? paint.gray("note:") : "\(severity.rawValue):"
+      switch severity {
+      case .error: paint.red("error:")
+      case .warning, .remark: paint.magenta("\(severity.rawValue):")
+      case .note: paint.gray("note:")
+      }
     var lines = ["\(paint.cyan(place)): \(word) \(paint.bold(message))"]
     guard line > 0, !sourceLine.isEmpty else { return lines }
     let number = String(line)
     let margin = String(repeating: " ", count: number.count)
     // Tabs stay tabs so that the caret stands under its character.
-    let lead = sourceLine.prefix(max(column - 1, 0)).map { $0 == "\t" ? "\t" : " " }.joined()
+    func lead(_ column: Int) -> String {
+      sourceLine.prefix(max(column - 1, 0)).map { $0 == "\t" ? "\t" : " " }.joined()
+    }
     lines.append("\(paint.gray("\(number) |")) \(sourceLine)")
-    lines.append("\(paint.gray("\(margin) |")) \(lead)\(paint.green("^"))")
-    if let fixIt { lines.append("\(paint.gray("\(margin) |")) \(lead)\(paint.green(fixIt))") }
+    lines.append("\(paint.gray("\(margin) |")) \(lead(column))\(paint.green("^"))")
+    if let fixIt { lines.append("\(paint.gray("\(margin) |")) \(lead(fixItColumn))\(paint.green(fixIt))") }
     return lines
   }
 }
@@ -123,6 +196,7 @@ struct Paint {
   let on: Bool
   private func wrap(_ code: String, _ text: String) -> String { on ? "\u{1b}[\(code)m\(text)\u{1b}[0m" : text }
   func red(_ text: String) -> String { wrap("1;31", text) }
+  func magenta(_ text: String) -> String { wrap("1;35", text) }
   func green(_ text: String) -> String { wrap("32", text) }
   func cyan(_ text: String) -> String { wrap("36", text) }
   /// Faint, where a terminal can: the palette's own gray can't be read in JupyterLab's dark theme.

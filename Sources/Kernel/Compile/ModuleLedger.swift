@@ -140,8 +140,16 @@ package struct ModuleLedger: Sendable {
   private static let completionLimit = 400
 
   /// Names with their kinds, sorted, as `%who` lists them.
-  package var declared: [(name: String, kind: String)] {
-    names.sorted { $0.key < $1.key }.map { ($0.key, $0.value.kind.rawValue) }
+  package var declared: [(name: String, kind: String, module: String)] {
+    names.sorted { $0.key < $1.key }.map { ($0.key, $0.value.kind.rawValue, $0.value.module) }
+  }
+
+  /// Imports of these names, where they are declared, and nothing else of the cells.
+  package func header(naming wanted: [String]) -> [String] {
+    imports
+      + wanted.compactMap { name in
+        names[name].map { "import \($0.kind.rawValue) \($0.module).\(quoted(name))" }
+      }
   }
 
   private func quoted(_ name: String) -> String {

@@ -71,8 +71,16 @@ package struct EditedSource: Sendable {
     self.origins = origins
   }
 
+  /// Whether the text at a place isn't the user's.
+  func isInserted(line: Int, column: Int) -> Bool {
+    let index = index(line: line, column: column)
+    return index + 1 < origins.count && origins[index] == origins[index + 1]
+  }
+
   /// Offset in the original of a 1-based line and byte column of the changed text.
-  package func original(line: Int, column: Int) -> Int {
+  package func original(line: Int, column: Int) -> Int { origins[index(line: line, column: column)] }
+
+  private func index(line: Int, column: Int) -> Int {
     var start = 0
     var current = 1
     let bytes = text.utf8
@@ -84,8 +92,8 @@ package struct EditedSource: Sendable {
           break
         }
       }
-      if current < line { return origins.last ?? 0 }
+      if current < line { return origins.count - 1 }
     }
-    return origins[min(max(start + column - 1, 0), origins.count - 1)]
+    return min(max(start + column - 1, 0), origins.count - 1)
   }
 }

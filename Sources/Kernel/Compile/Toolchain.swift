@@ -11,6 +11,22 @@ package struct Toolchain: Sendable, Equatable {
   package var libraries: String { root + "/lib/swift/linux" }
   package var sourceKit: String { root + "/lib/libsourcekitdInProc.so" }
 
+  private var plugins: String { root + "/lib/swift/host/plugins" }
+
+  /// Where the compiler finds the macros of the toolchain's own modules.
+  var macroFlags: [String] {
+    [
+      "-in-process-plugin-server-path", root + "/lib/swift/host/libSwiftInProcPluginServer.so",
+      "-plugin-path", plugins,
+    ]
+  }
+
+  /// The same for sourcekitd, with the macros in a process of their own: it runs in the kernel's process, which has a
+  /// swift-syntax already.
+  var outsideMacroFlags: [String] {
+    ["-external-plugin-path", "\(plugins)#\(root)/bin/swift-plugin-server"]
+  }
+
   package static var architecture: String {
     #if arch(arm64)
       "aarch64"

@@ -17,6 +17,10 @@ package struct CellEnvironment: Sendable {
   /// Where the compiler keeps what it made of C modules, from session to session.
   package var moduleCache: String
   package var linkerFlags: [String]
+  /// `%`-commands beyond the kernel's own.
+  package var commands: [SwiftCommand] = []
+  /// Where `%package` keeps what it built.
+  package var packageCache = PackageBuilder.defaultCache
 
   package init(
     toolchain: Toolchain, host: String, moduleFolders: [String], hiddenClangModules: [String] = [],

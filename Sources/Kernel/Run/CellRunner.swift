@@ -21,8 +21,15 @@ package protocol CellRunner: AnyObject, Sendable {
   func inspect(code: String, cursor: Int, detailLevel: Int) -> MIMEBundle?
   func completeness(of code: String) -> Completeness
 
+  /// What `%help` shows.
+  var help: String { get }
+
   /// Ends the child and removes the session folder. Safe to call twice.
   func shutdown()
+}
+
+extension CellRunner {
+  package var help: String { Question.plainHelp }
 }
 
 /// One execute_request as the runner needs it.
@@ -38,6 +45,10 @@ package struct CellRequest: Sendable {
   package var isSubshell: Bool
   /// Name to Swift expression, evaluated after the cell succeeded.
   package var userExpressions: [String: String]
+  /// Compiles with optimization.
+  package var isOptimized = false
+  /// Told how long the cell took, when it ran.
+  package var measure: (@Sendable (CellTimes) -> Void)?
 
   package init(
     code: String, cellID: String? = nil, executionCount: Int, silent: Bool = false, storeHistory: Bool = true,

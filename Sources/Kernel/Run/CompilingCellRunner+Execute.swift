@@ -55,9 +55,13 @@ extension CompilingCellRunner {
       if let failure = reviveHost(execution, events) { return failure }
       let (record, generation) = plan(source, key: request.cellID ?? request.code)
       let compiled: CompiledCell
+      var times = CellTimes()
       do {
+        let began = ContinuousClock.now
         compiled = try compiler.compile(
-          source, module: record.module, label: label, header: record.plan.header, tools: execution.tools)
+          source, module: record.module, label: label, header: record.plan.header, optimized: request.isOptimized,
+          tools: execution.tools)
+        times.compile = ContinuousClock.now - began
       } catch {
         return Traceback.error(for: error)
       }
@@ -65,10 +69,16 @@ extension CompilingCellRunner {
         state.origins = state.origins.filter { $0.value.label != label }
         state.origins[record.module] = Traceback.Origin(label: label, source: source.original)
       }
+      let clock = state.withLock { $0.link }.map { ProcessClock(pid: $0.pid) }
+      let (began, used) = (ContinuousClock.now, clock?.now)
+      if !compiled.warnings.isEmpty { events(.stream(.stderr, Traceback.text(compiled.warnings))) }
       let ending = run(
         compiled, execution, wantsResult: !request.silent, allowStdin: request.allowStdin, record: record,
         generation: generation, events)
       if case .notStarted = ending { continue }
+      times.run = ContinuousClock.now - began
+      if let used, let now = clock?.now { times.cpu = now - used }
+      request.measure?(times)
       if let reached = ending.reached(of: source.stepCount) {
         state.withLock { if $0.generation == generation { record.enter(into: &$0.ledger, reached: reached) } }
       }
@@ -110,6 +120,7 @@ extension CompilingCellRunner {
     inner.silent = false
     inner.allowStdin = false
     inner.cellID = "user expression"
+    inner.measure = nil
     let source = CellSource(expression)
     let error = execute(source, inner, execution) { event in
       if case .result(let bundle) = event { kept.withLock { $0 = bundle } }

@@ -48,7 +48,8 @@ package final class CompilingCellRunner: CellRunner {
     folder = try SessionFolder(in: configuration.sessions)
     compiler = try CellCompiler(environment: configuration, folder: folder.path, log: log)
     completion = Completion(
-      toolchain: configuration.toolchain, folder: folder.path, flags: compiler.completionFlags, log: log)
+      toolchain: configuration.toolchain, folder: folder.path, flags: { [compiler] in compiler.completionFlags },
+      log: log)
   }
 
   package var sessionFolder: String { folder.path }
@@ -153,6 +154,38 @@ package final class CompilingCellRunner: CellRunner {
 
   package func inspect(code: String, cursor: Int, detailLevel: Int) -> MIMEBundle? {
     completion.inspect(code: code, cursor: cursor, detailLevel: detailLevel, header: header(for: code))
+  }
+
+  /// What cells declared and still have, by name.
+  package var declared: [(name: String, kind: String, cell: String)] {
+    state.withLock { state in
+      state.ledger.declared.map { ($0.name, $0.kind, state.origins[$0.module]?.label ?? "prelude") }
+    }
+  }
+
+  /// The types of variables and functions, as far as they can be told.
+  package func types(of names: [String]) -> [String: String] {
+    completion.types(of: names, header: state.withLock { $0.ledger }.header(naming: names))
+  }
+
+  /// Forgets everything but the prelude: the next cell starts a new host.
+  /// - Returns: the names that are gone.
+  package func reset() -> [String] {
+    let (link, active, lost) = state.withLock { state -> (HostLink?, [ActiveRun], [String]) in
+      defer {
+        state.link = nil
+        // What the old host still has to say is nobody's.
+        state.generation += 1
+        state.ledger = state.freshLedger
+        state.notices = ""
+      }
+      let kept = Set(state.freshLedger.declared.map(\.name))
+      return (state.link, state.active, state.ledger.declared.map(\.name).filter { !kept.contains($0) })
+    }
+    link?.send(.shutdown)
+    link?.terminate()
+    for run in active { run.end(.diedOfAnother(lost: "Another shell asked for that by %reset.")) }
+    return lost
   }
 
   private func header(for code: String) -> [String] {

@@ -36,6 +36,11 @@ struct Traceback: Sendable {
     }
   }
 
+  /// Warnings, as they are printed.
+  static func text(_ warnings: [Diagnostic]) -> String {
+    warnings.flatMap { $0.rendered() }.joined(separator: "\n") + "\n"
+  }
+
   static func plain(_ name: String, _ value: String, lines: [String] = []) -> CellError {
     CellError(name: name, value: value, traceback: ["\(Paint(on: true).red(name + ":")) \(value)"] + lines)
   }
@@ -50,10 +55,10 @@ struct Traceback: Sendable {
   func error(for outcome: RunOutcome, wasInterrupted: Bool) -> CellError? {
     switch outcome {
     case .completed: nil
-    case .threw(_, let description, _) where wasInterrupted:
+    case .threw(_, let description, _, _) where wasInterrupted:
       Self.interrupted(description.split(separator: "\n").map { "  " + $0 })
-    case .threw(let type, let description, _):
-      Self.plain(Self.shortened(type), description)
+    case .threw(let type, let description, let frames, _):
+      Self.plain(Self.shortened(type), Self.shortened(description), lines: rendered(frames))
     case .trapped(let trap): error(for: trap)
     case .interrupted(let frames, _): Self.interrupted(rendered(frames))
     case .exited(0, _): nil

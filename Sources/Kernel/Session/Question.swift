@@ -33,20 +33,18 @@ struct Question {
     }
   }
 
-  static let help = MIMEBundle(
-    plainText: """
-      Cells are Swift. What one cell declares, later cells see; a later declaration of the same name replaces it.
+  static let plainHelp = """
+    Cells are Swift. What one cell declares, later cells see; a later declaration of the same name replaces it.
 
-        the last line      an expression on it is the cell's result and is shown
-        await, try         work at the top level of a cell
-        ?name, name?       what a name is: its type and its documentation (Shift-Tab shows the same)
-        Tab                completes
-        display(value)     shows a value in the middle of a cell
-        %help              this page
-        exit               leaves the console
+      the last line      an expression on it is the cell's result and is shown
+      await, try         work at the top level of a cell
+      ?name, name?       what a name is: its type and its documentation (Shift-Tab shows the same)
+      Tab                completes
+      display(value)     shows a value in the middle of a cell
+      exit               leaves the console
 
-      An error, a trap or an interrupt ends the cell and leaves every variable as it was.
-      """)
+    An error, a trap or an interrupt ends the cell and leaves every variable as it was.
+    """
 }
 
 extension Session {
@@ -58,7 +56,7 @@ extension Session {
 
   func answer(_ question: Question) -> Page {
     switch question.subject {
-    case .help: return .page(Question.help)
+    case .help: return .page(MIMEBundle(plainText: runner.help))
     case .end: return .end
     case .name(let name, let isDetailed):
       let bundle = runner.inspect(code: name, cursor: name.unicodeScalars.count, detailLevel: isDetailed ? 1 : 0)

@@ -8,6 +8,7 @@ import Testing
 /// A session as a test sees it: run a cell, look at what it showed.
 final class Notebook: Sendable {
   let runner: CompilingCellRunner
+  let commands: CommandRunner
   private let count = Mutex(0)
 
   /// What a cell did.
@@ -35,10 +36,11 @@ final class Notebook: Sendable {
     // ICL_LOG=debug shows what the compiler and sourcekitd take and say.
     log.logLevel = ProcessInfo.processInfo.environment["ICL_LOG"].flatMap(Logger.Level.init(rawValue:)) ?? .error
     runner = try CompilingCellRunner(configuration: environment, log: log)
-    try runner.start()
+    commands = CommandRunner(runner)
+    try commands.start()
   }
 
-  deinit { runner.shutdown() }
+  deinit { commands.shutdown() }
 
   /// The build folder that this test bundle lies in.
   static var products: String {
@@ -59,7 +61,7 @@ final class Notebook: Sendable {
     let request = CellRequest(
       code: code, cellID: id, executionCount: number, allowStdin: allowStdin, isSubshell: isSubshell,
       userExpressions: expressions)
-    let outcome = runner.execute(request) { event in
+    let outcome = commands.execute(request) { event in
       events.withLock { $0.append(event) }
       onEvent(event)
     }
@@ -75,7 +77,7 @@ final class Notebook: Sendable {
         defer { seen = true }
         return !seen
       }
-      if isFirst { self.runner.interrupt() }
+      if isFirst { self.commands.interrupt() }
     }
   }
 }

@@ -1,0 +1,47 @@
+import Foundation
+import NotebookDisplay
+
+/// Commands that look at the session or change it.
+extension CommandRunner {
+  /// A table of the names that cells declared.
+  func who(_ argument: String, _ events: @Sendable (CellEvent) -> Void) {
+    let wanted = argument.split(whereSeparator: \.isWhitespace)
+    let declared = cells.declared.filter { item in
+      wanted.isEmpty || wanted.contains { item.name.lowercased().hasPrefix($0.lowercased()) }
+    }
+    guard !declared.isEmpty else {
+      let text = wanted.isEmpty ? "No cell has declared anything." : "Nothing that is declared begins so."
+      return events(.stream(.stdout, text + "\n"))
+    }
+    let types = cells.types(of: declared.filter { ["var", "func"].contains($0.kind) }.map(\.name))
+    let rows = declared.map { [$0.name, $0.kind, types[$0.name] ?? "", $0.cell] }
+    events(.display(Table(["name", "kind", "type", "cell"], rows).mimeBundle, id: nil, update: false))
+  }
+
+  func reset() -> String {
+    let lost = cells.reset()
+    guard !lost.isEmpty else { return "A new process for cells is started; nothing had been declared." }
+    let names = lost.prefix(20).joined(separator: ", ") + (lost.count > 20 ? ", … (\(lost.count) names)" : "")
+    return "A new process for cells is started. Forgotten: \(names)."
+  }
+
+  func usePackage(
+    _ argument: String, child: CommandChild, output: @escaping (StreamName, String) -> Void
+  ) -> CellError? {
+    guard let wish = PackageBuilder.Wish(argument) else {
+      return Traceback.plain("UsageError", "%package takes the folder or the URL of a package; %help package says more")
+    }
+    do {
+      let package = try packages.build(wish, child: child, output: output)
+      let isChanged = cells.compiler.use(package)
+      let modules = package.modules.joined(separator: ", ")
+      output(.stdout, "Cells can now import \(modules).\n")
+      if isChanged {
+        output(.stdout, "An older build may be loaded already: %reset starts a process without it.\n")
+      }
+      return nil
+    } catch let failure as PackageBuilder.Failure {
+      return Traceback.plain(failure.name, failure.value, lines: failure.lines)
+    } catch { return Traceback.error(for: error) }
+  }
+}
