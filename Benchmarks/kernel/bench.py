@@ -2,7 +2,7 @@
 """How long a user waits: this kernel beside ipykernel and beside the bare compiler calls, in one run.
 
     make bench                                         about four minutes on two quiet cores
-    .venv/bin/python Benchmarks/kernel/bench.py --full  also cell 2,000: ten minutes more
+    .venv/bin/python Benchmarks/kernel/bench.py --full  also cell 2,000: half an hour more
     … --only starts cells growth completion output      some of it
 
 The kernels and the compiler take turns, so that a slow moment of the machine falls on all of them. Every figure is a
@@ -10,12 +10,13 @@ median with its quartiles, as a `jupyter_client` sees it. The result is printed 
 .json with a description of the machine.
 
 - start to idle       from launching the process to the first `idle`
-- start to first cell from launching the process to the end of a first `1+1` (of a `pass`, for ipykernel)
+- start to first cell from launching the process to the end of a first `1+1`
 - 1+1, 10 lines       execute_request to `idle`; the ten lines use Foundation (math, for ipykernel)
 - bare compiler       the user's text of the same cell through `swift-frontend` and `ld.lld`, nothing else; `added`
                       is the median of the differences to it, turn by turn. `processor` is user and system time of all
                       processes, which other work on the machine distorts less
-- cell 10, 200, 2000  cells that each declare a name and use the one before; the median of the ten around that number
+- cell 10, 200, 2000  the median of the ten cells around that number, in a session of cells that each declare a name;
+                      `chained` cells also use the name of the cell before, so that each depends on all
 - completion          complete_request to its reply, warm
 - output              100,000 short lines; 200 lines of 1 MiB
 """
@@ -61,14 +62,16 @@ LINES, BLOCKS = 100_000, 200
 CELLS = {
     OURS: {
         "lines": SWIFT_LINES,
-        "step": "let v{n} = v{p} + 1\nv{n}",
+        "alone": "let v{n} = {n} + 1\nv{n}",
+        "chained": "let v{n} = v{p} + 1\nv{n}",
         "complete": ("let greeting = \"hello\"", "greeting.upp"),
         "print lines": f'for i in 0..<{LINES} {{ print("line", i) }}',
         "print blocks": f'let block = String(repeating: "x", count: (1 << 20) - 1)\nfor _ in 0..<{BLOCKS} {{ print(block) }}',
     },
     PEER: {
         "lines": PYTHON_LINES,
-        "step": "v{n} = v{p} + 1\nv{n}",
+        "alone": "v{n} = {n} + 1\nv{n}",
+        "chained": "v{n} = v{p} + 1\nv{n}",
         "complete": ("greeting = \"hello\"", "greeting.upp"),
         "print lines": f'for i in range({LINES}): print("line", i)',
         "print blocks": f'block = "x" * ((1 << 20) - 1)\nfor _ in range({BLOCKS}): print(block)',
@@ -134,16 +137,17 @@ def cells(results, names, repeat):
 
 def growth(results, names, last):
     marks = [mark for mark in (10, 200, 2000) if mark <= last]
-    for name in names:
-        with contextlib.closing(Session(name)) as session:
-            session.run("let v0 = 0" if name == OURS else "v0 = 0")
-            for number in range(1, marks[-1] + 5):
-                took = session.run(CELLS[name]["step"].format(n=number, p=number - 1))
-                for mark in marks:
-                    if mark - 5 <= number < mark + 5:
-                        results.add(f"cell {mark} (ms)", name, took)
-                if number in marks:
-                    results.add(f"memory of the kernel at cell {number} (MiB)", name, session.memory())
+    for style in ("alone", "chained"):
+        for name in names:
+            with contextlib.closing(Session(name)) as session:
+                session.run("let v0 = 0" if name == OURS else "v0 = 0")
+                for number in range(1, marks[-1] + 5):
+                    took = session.run(CELLS[name][style].format(n=number, p=number - 1))
+                    for mark in marks:
+                        if mark - 5 <= number < mark + 5:
+                            results.add(f"cell {mark}, {style} (ms)", name, took)
+                    if number in marks and style == "alone":
+                        results.add(f"memory of the kernel at cell {number} (MiB)", name, session.memory())
 
 
 def completion(results, names, repeat):
