@@ -16,6 +16,7 @@ enum SeedCatalogue {
       Seed("adapter", .adapter, weight: 200, try adapter()),
       Seed("training", .training, [file("state", try trainingState())]),
     ]
+    seeds += folders()
     seeds += textSeeds()
     if Fixtures.hasSharedData { seeds += try sharedSeeds() }
     return seeds
