@@ -2,8 +2,7 @@ import Foundation
 import ICLEngine
 import Testing
 
-// Interruption is one flag for the process, so these run one after the other.
-@Suite(.serialized) struct `A comparison` {
+@Suite struct `A comparison` {
   let task: ClassificationTask
   let spec: ComparisonSpec
   init() throws {
@@ -72,23 +71,19 @@ import Testing
   }
 
   @Test func `an interruption keeps the repetitions that were finished`() throws {
-    var model = FakeModel(WordTokenizer(task))
-    let passes = PassCount()
     // Six passes a repetition, and four of the untrained model's: the stop comes in the second repetition.
-    model.onForward = { if passes.next() == 14 { Interruption.request() } }
-    defer { Interruption.reset() }
-    let result = try run(spec, model)
+    let result = try Interruption.$allowance.withValue(.init(checks: 14)) { try run(spec) }
     #expect(result.isPartial && result.repetitions.count == 1)
     #expect(result.plainText.contains("1 of 3 repetitions (interrupted)"))
-    Interruption.reset()
     #expect(
       try run(spec).repetitions[0].allValues.map(\.bitPattern) == result.repetitions[0].allValues.map(\.bitPattern))
   }
 
   @Test func `an interruption before the first repetition is whole is thrown`() throws {
-    Interruption.request()
-    defer { Interruption.reset() }
-    #expect(throws: EngineError.self) { try run(spec) }
+    Interruption.$allowance.withValue(.init(checks: 0)) {
+      let error = #expect(throws: EngineError.self) { try run(spec) }
+      #expect(error?.code == .interrupted)
+    }
   }
 
   @Test func `values outside their range are refused`() throws {

@@ -1,5 +1,4 @@
 import ICLEngine
-import Synchronization
 
 /// Words and line breaks as tokens; the id of a word is its place in the vocabulary.
 struct WordTokenizer: Tokenizer {
@@ -128,6 +127,7 @@ struct FakeModel: ExperimentModel {
     guard let whole = try tuned(on: examples, settings, seed: seed, onStep: onStep) else { return [] }
     let looks = Array(stride(from: every, through: settings.steps, by: every))
     return (looks.last == settings.steps ? looks : looks + [settings.steps]).map { step in
+      if step == settings.steps { return (step, whole) }
       var part = whole
       for (projection, pair) in whole.blocks[0] {
         part.blocks[0][projection] = .init(a: pair.a.map { $0 * Float(step) / Float(settings.steps) }, b: pair.b)
@@ -155,16 +155,5 @@ extension ClassificationTask {
       name: "weather", template: "Report: {text}\nOutlook: {label}\n",
       instructions: ["Say whether it is {labels} ."], labels: ["fair", "foul"],
       arbitraryLabels: ["dax", "zib", "mep", "lof"], examples: examples)
-  }
-}
-
-/// Counts across threads.
-final class PassCount: Sendable {
-  private let count = Mutex(0)
-  func next() -> Int {
-    count.withLock {
-      $0 += 1
-      return $0
-    }
   }
 }

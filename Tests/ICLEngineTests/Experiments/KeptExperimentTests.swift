@@ -2,8 +2,7 @@ import Foundation
 import ICLEngine
 import Testing
 
-// Interruption is one flag for the process, so these run one after the other.
-@Suite(.serialized) struct `An experiment that keeps its repetitions` {
+@Suite struct `An experiment that keeps its repetitions` {
   let task: ClassificationTask
   let base: ComparisonSpec
   let folder = FileManager.default.temporaryDirectory.appending(path: "kept-\(UUID().uuidString)").path
@@ -25,11 +24,7 @@ import Testing
 
     // Stopped in the second and again in a later repetition.
     for stop in [10, 25] {
-      var model = FakeModel(WordTokenizer(task))
-      let passes = PassCount()
-      model.onForward = { if passes.next() == stop { Interruption.request() } }
-      defer { Interruption.reset() }
-      _ = try? run(model).sweep(in: folder)
+      _ = try? Interruption.$allowance.withValue(.init(checks: stop)) { try run().sweep(in: folder) }
     }
     let opened = try ExperimentFolder(opening: folder)
     let between = opened.plan.units.count { opened.kept($0) != nil }
