@@ -246,4 +246,10 @@ TARGET static void dequantize_q5_1(const void *blocks, float *y, size_t n) {
       .dequantize_q6_K = dequantize_q6_K,                                                                      \
       .dequantize_iq4_NL = dequantize_iq4_NL,                                                                  \
       .dequantize_iq4_XS = dequantize_iq4_XS,                                                                  \
+      .pack_bf16 = pack_bf16,                                                                                  \
+      .gemm_bf16 = gemm_bf16,                                                                                  \
+      .pack_rows_bf16 = pack_rows_bf16,                                                                        \
+      .gemm_nn_bf16 = gemm_nn_bf16,                                                                            \
+      .quantize_int8 = quantize_int8,                                                                          \
+      .gemm_int8 = gemm_int8,                                                                                  \
   }

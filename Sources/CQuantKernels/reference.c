@@ -44,4 +44,6 @@ static void gemm_nn_f32(
 }
 
 #include "pointwise.h"
+#include "bf16_body.h"
+#include "int8_body.h"
 CQK_TABLE(reference);

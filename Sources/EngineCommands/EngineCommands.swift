@@ -5,5 +5,6 @@ public enum EngineCommands {
   public static let all: [any ParsableCommand.Type] = [
     TokenizeCommand.self, StatesCommand.self, GenerateCommand.self, CompareCommand.self, MergeCommand.self,
     TuneCommand.self, QuantizeCommand.self, GrowCommand.self,
+    BenchCommand.self,
   ]
 }

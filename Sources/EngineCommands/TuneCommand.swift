@@ -88,6 +88,7 @@ struct TuneCommand: ParsableCommand {
       optimizer: optimizer == "sgd" ? .sgd(momentum: momentum, weightDecay: decay) : .adamW(weightDecay: decay),
       learningRate: rate, schedule: cosine ? .cosine : Self.schedules[schedule] ?? .constant, warmUpSteps: warmUp,
       steps: steps, batchSize: batch, accumulation: accumulate, clip: clip, seed: seed,
+      arithmetic: options.precision == .bf16 ? .bf16 : .reproducible,
       layers: layers?.split(separator: ",").compactMap { Int($0) }, recomputes: recompute)
     let clock = ContinuousClock()
     let start = clock.now

@@ -9,6 +9,13 @@ public final class Engine: Sendable {
 
   public init(_ model: LlamaModel) { self.model = model }
 
+  /// The same model, its products computed in another precision; the weights are shared.
+  ///
+  ///     let fast = try engine.with(.bf16)
+  public func with(_ precision: Precision) throws(EngineError) -> Engine {
+    precision == model.precision ? self : Engine(try model.with(precision))
+  }
+
   /// Reads a GGUF file.
   public convenience init(model path: String) throws(EngineError) {
     self.init(try LlamaModel(contentsOf: (path as NSString).expandingTildeInPath))

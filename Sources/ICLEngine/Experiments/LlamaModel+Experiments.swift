@@ -7,7 +7,8 @@ extension LlamaModel: ExperimentModel {
     if settings.steps == 0 { return nil }
     let configuration = TuningConfiguration(
       method: .lora(rank: settings.rank, alpha: settings.alpha, projections: settings.projections),
-      learningRate: settings.learningRate, steps: settings.steps, seed: seed)
+      learningRate: settings.learningRate, steps: settings.steps, seed: seed,
+      arithmetic: precision == .bf16 ? .bf16 : .reproducible)
     let result = try LoRATuner.tune(
       self, on: examples.map { TuningExample(tokens: $0.tokens, lossWeights: $0.lossWeights) }, configuration
     ) { onStep($0.loss) }

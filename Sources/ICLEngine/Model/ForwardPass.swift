@@ -8,12 +8,14 @@ struct ForwardPass {
 
   /// Blocks that are computed, from the first; the segments of the runs have room for as many.
   let blockCount: Int
+  private let products: ProductPass
 
   init(model: LlamaModel, adapter: LoRAAdapter?, pool: ThreadPool, blockCount: Int? = nil) {
     self.model = model
     self.adapter = adapter
     self.pool = pool
     self.blockCount = blockCount ?? model.configuration.layerCount
+    products = model.products()
   }
 
   /// Computes all rows of `runs`, in order; fills their segments' keys and values.
@@ -50,48 +52,54 @@ struct ForwardPass {
     let branch = FloatMatrix(rows: count, columns: c.hiddenSize)
     var attention = Attention(
       headCount: c.headCount, keyValueHeadCount: c.keyValueHeadCount, headDimension: c.headDimension,
-      window: c.slidingWindow, pool: pool)
+      window: c.slidingWindow, pool: pool,
+      rounded: model.precision == .bf16 ? (0..<pool.threadCount).map { _ in RoundedAttention() } : nil)
 
     for layer in 0..<blockCount {
       try Interruption.check()
       let block = model.weights.blocks[layer]
       norm(x, block.attentionNorm, into: normed)
-      project(.q, layer, normed, into: q)
-      project(.k, layer, normed, into: k)
-      project(.v, layer, normed, into: v)
-      table.rope_f32(
-        q.pointer(), q.columns, cosine.pointer(), sine.pointer(), count, c.headCount, c.headDimension, c.ropeDimension)
-      table.rope_f32(
-        k.pointer(), k.columns, cosine.pointer(), sine.pointer(), count, c.keyValueHeadCount, c.headDimension,
-        c.ropeDimension)
+      project([(.q, q), (.k, k), (.v, v)], layer, normed)
+      rotate(q, cosine, sine, heads: c.headCount)
+      rotate(k, cosine, sine, heads: c.keyValueHeadCount)
       attention.watch = hooks?.watch(layer + 1)
       attention(store(runs, layer, k, v), queries: q, output: attended)
       reach(.headOutputs, layer + 1, attended)
-      project(.o, layer, attended, into: branch)
+      project([(.o, branch)], layer, attended)
       reach(.attentionOutput, layer + 1, branch)
-      table.add_f32(branch.pointer(), x.pointer(), count * c.hiddenSize)
+      add(branch, to: x)
 
       norm(x, block.feedForwardNorm, into: normed)
-      project(.gate, layer, normed, into: gate)
-      project(.up, layer, normed, into: up)
+      project([(.gate, gate), (.up, up)], layer, normed)
       pool.split(count * c.feedForwardSize, grain: 1024, worth: count * c.feedForwardSize * 16) { range in
         let at = range.lowerBound
         table.silu_mul_f32(gate.pointer() + at, up.pointer() + at, gate.pointer() + at, range.count)
       }
-      project(.down, layer, gate, into: branch)
+      project([(.down, branch)], layer, gate)
       reach(.feedForwardOutput, layer + 1, branch)
-      table.add_f32(branch.pointer(), x.pointer(), count * c.hiddenSize)
+      add(branch, to: x)
       reach(.residual, layer + 1, x)
     }
     for run in runs { run.segment.count = max(run.segment.count, run.offset + run.tokens.count) }
     return x
   }
 
-  /// `y = x · Wᵀ + bias + scale · (x · Aᵀ) · Bᵀ` with what of these the block and the adapter have.
-  private func project(_ projection: Projection, _ layer: Int, _ x: FloatMatrix, into y: FloatMatrix) {
+  /// `y = x · Wᵀ + bias + scale · (x · Aᵀ) · Bᵀ` with what of these the block and the adapter have, for each
+  /// projection of the same input.
+  private func project(_ projections: [(Projection, FloatMatrix)], _ layer: Int, _ x: FloatMatrix) {
     let block = model.weights.blocks[layer]
-    guard let weight = block.projections[projection] else { preconditionFailure("the model's init checks this") }
-    Products.multiply(x, weight, into: y, rows: x.rows, pool: pool)
+    products.prepare(x, rows: x.rows)
+    products.multiply(
+      projections.map { projection, y in
+        guard let weight = block.projections[projection] else { preconditionFailure("the model's init checks this") }
+        return (weight, y)
+      })
+    for (projection, y) in projections { update(projection, layer, x, y) }
+  }
+
+  /// Adds the bias and the adapter's part.
+  private func update(_ projection: Projection, _ layer: Int, _ x: FloatMatrix, _ y: FloatMatrix) {
+    let block = model.weights.blocks[layer]
     let table = Kernels.table
     if let bias = block.biases[projection] {
       for row in 0..<x.rows { table.add_f32(bias, y.pointer(row: row), bias.count) }
@@ -113,8 +121,26 @@ struct ForwardPass {
   }
 
   private func norm(_ x: FloatMatrix, _ gain: [Float], into y: FloatMatrix) {
-    Kernels.table.rms_norm_f32(
-      x.pointer(), x.columns, gain, y.pointer(), y.columns, x.rows, x.columns, model.configuration.normEpsilon)
+    pool.split(x.rows, worth: x.rows * x.columns * 8) { rows in
+      Kernels.table.rms_norm_f32(
+        x.pointer(row: rows.lowerBound), x.columns, gain, y.pointer(row: rows.lowerBound), y.columns, rows.count,
+        x.columns, model.configuration.normEpsilon)
+    }
+  }
+
+  private func rotate(_ x: FloatMatrix, _ cosine: FloatMatrix, _ sine: FloatMatrix, heads: Int) {
+    let c = model.configuration
+    pool.split(x.rows, worth: x.rows * x.columns * 8) { rows in
+      Kernels.table.rope_f32(
+        x.pointer(row: rows.lowerBound), x.columns, cosine.pointer(row: rows.lowerBound),
+        sine.pointer(row: rows.lowerBound), rows.count, heads, c.headDimension, c.ropeDimension)
+    }
+  }
+
+  private func add(_ x: FloatMatrix, to y: FloatMatrix) {
+    pool.split(x.rows * x.columns, grain: 1024, worth: x.rows * x.columns * 4) { range in
+      Kernels.table.add_f32(x.pointer() + range.lowerBound, y.pointer() + range.lowerBound, range.count)
+    }
   }
 
   /// Puts the new keys and values into the runs' segments and describes each run to ``Attention``.

@@ -192,7 +192,9 @@ extension LlamaModel {
   /// Logits `[R, V]` of final states `[R, D]`.
   package func logits(_ normed: FloatMatrix) -> FloatMatrix {
     let result = FloatMatrix(rows: normed.rows, columns: configuration.vocabularySize)
-    Products.multiply(normed, weights.outputOrTied, into: result, rows: normed.rows, pool: pool)
+    let products = products()
+    products.prepare(normed, rows: normed.rows)
+    products.multiply([(weights.outputOrTied, result)])
     return result
   }
 

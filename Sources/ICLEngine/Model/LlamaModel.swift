@@ -14,6 +14,9 @@ public final class LlamaModel: Sendable {
   package let rotary: RotaryTable
   /// The threads that compute.
   package let pool: ThreadPool
+  /// How products with weights are computed.
+  public let precision: Precision
+  private let packed: PackedWeights
 
   /// A model made in memory.
   ///
@@ -30,7 +33,8 @@ public final class LlamaModel: Sendable {
 
   package init(
     configuration: ModelConfiguration, weights: LlamaWeights, tokenizer: any Tokenizer, name: String? = nil,
-    chatTemplate: String? = nil, files: ModelFiles?, pool: ThreadPool
+    chatTemplate: String? = nil, files: ModelFiles?, pool: ThreadPool, precision: Precision = .f32,
+    packed: PackedWeights = PackedWeights()
   ) throws(EngineError) {
     let place = files?.path ?? name ?? configuration.name
     try Kernels.check()
@@ -43,6 +47,8 @@ public final class LlamaModel: Sendable {
     self.files = files
     self.chatTemplate = chatTemplate ?? files?.chatTemplate
     self.pool = pool
+    self.precision = precision
+    self.packed = packed
     rotary = RotaryTable(configuration)
   }
 
@@ -86,8 +92,21 @@ public final class LlamaModel: Sendable {
   package func with(_ pool: ThreadPool) throws(EngineError) -> LlamaModel {
     try LlamaModel(
       configuration: configuration, weights: weights, tokenizer: tokenizer, name: name, chatTemplate: chatTemplate,
-      files: files, pool: pool)
+      files: files, pool: pool, precision: precision, packed: packed)
   }
+
+  /// The same model, its products computed in another precision; the weights are shared.
+  public func with(_ precision: Precision) throws(EngineError) -> LlamaModel {
+    try LlamaModel(
+      configuration: configuration, weights: weights, tokenizer: tokenizer, name: name, chatTemplate: chatTemplate,
+      files: files, pool: pool, precision: precision, packed: packed)
+  }
+
+  /// Bytes that weights take in packed form: none before ``Precision/int8`` is first used.
+  public var packedByteCount: Int { packed.byteCount }
+
+  /// What computes the products of one pass.
+  package func products() -> ProductPass { ProductPass(precision, packed: packed, pool: pool) }
 
   /// The tensor types of the matrices and how many of each, such as `Q8_0 ×36, F32 ×1`.
   public var quantization: String {
@@ -101,6 +120,6 @@ public final class LlamaModel: Sendable {
   public var provenance: ModelProvenance {
     ModelProvenance(
       name: name, path: files?.path, sha256: files?.sha256, quantization: quantization,
-      parameterCount: weights.parameterCount)
+      parameterCount: weights.parameterCount, precision: precision)
   }
 }

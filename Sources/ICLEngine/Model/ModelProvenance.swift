@@ -10,11 +10,40 @@ public struct ModelProvenance: Sendable, Equatable, Codable {
   public var quantization: String
   public var parameterCount: Int
 
-  public init(name: String, path: String?, sha256: String?, quantization: String, parameterCount: Int) {
+  /// How products with the weights were computed. Left out of JSON when it is F32.
+  public var precision: Precision
+
+  public init(
+    name: String, path: String?, sha256: String?, quantization: String, parameterCount: Int,
+    precision: Precision = .f32
+  ) {
     self.name = name
     self.path = path
     self.sha256 = sha256
     self.quantization = quantization
     self.parameterCount = parameterCount
+    self.precision = precision
   }
+
+  public init(from decoder: any Decoder) throws {
+    let box = try decoder.container(keyedBy: CodingKeys.self)
+    name = try box.decode(String.self, forKey: .name)
+    path = try box.decodeIfPresent(String.self, forKey: .path)
+    sha256 = try box.decodeIfPresent(String.self, forKey: .sha256)
+    quantization = try box.decode(String.self, forKey: .quantization)
+    parameterCount = try box.decode(Int.self, forKey: .parameterCount)
+    precision = try box.decodeIfPresent(Precision.self, forKey: .precision) ?? .f32
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var box = encoder.container(keyedBy: CodingKeys.self)
+    try box.encode(name, forKey: .name)
+    try box.encodeIfPresent(path, forKey: .path)
+    try box.encodeIfPresent(sha256, forKey: .sha256)
+    try box.encode(quantization, forKey: .quantization)
+    try box.encode(parameterCount, forKey: .parameterCount)
+    if precision != .f32 { try box.encode(precision, forKey: .precision) }
+  }
+
+  private enum CodingKeys: String, CodingKey { case name, path, sha256, quantization, parameterCount, precision }
 }

@@ -35,14 +35,33 @@ public final class PrefixCache: Sendable {
     let segment: KeyValueSegment
     var end: Int
     var children: [Int: Node] = [:]
+    /// `nil` at a root.
+    weak var parent: Node?
+    /// The tree at whose root it stands or hangs.
+    let tree: Int
     var lastUse: UInt64
 
-    init(tokens: ArraySlice<Int>, segment: KeyValueSegment, end: Int, lastUse: UInt64) {
+    init(tokens: ArraySlice<Int>, segment: KeyValueSegment, end: Int, parent: Node?, tree: Int, lastUse: UInt64) {
       self.tokens = tokens
       self.segment = segment
       self.end = end
+      self.parent = parent
+      self.tree = tree
       self.lastUse = lastUse
     }
+  }
+
+  /// A leaf in the order in which leaves go. Each leaf stands in the queue at least once, with the use that was its last
+  /// when it was put there: one used since then is put back when it comes up.
+  private struct Leaf: Comparable {
+    /// `nil` once it is removed.
+    weak var node: Node?
+    let lastUse: UInt64
+    /// Decides between equals, so that the order is the same in every run.
+    let serial: UInt64
+
+    static func < (a: Leaf, b: Leaf) -> Bool { (b.lastUse, b.serial) < (a.lastUse, a.serial) }
+    static func == (a: Leaf, b: Leaf) -> Bool { a.serial == b.serial }
   }
 
   private struct State: @unchecked Sendable {
@@ -52,6 +71,13 @@ public final class PrefixCache: Sendable {
     var clock: UInt64 = 0
     var statistics = Statistics()
     var bytesPerToken = 0
+    var leaves = PriorityQueue<Leaf>()
+    var serial: UInt64 = 0
+
+    mutating func queue(_ node: Node) {
+      serial += 1
+      leaves.insert(Leaf(node: node, lastUse: node.lastUse, serial: serial))
+    }
   }
 
   /// The longest beginning of `tokens` that is known.
@@ -90,12 +116,15 @@ public final class PrefixCache: Sendable {
           // New from here on: one node for each link that lies beyond.
           for link in chain where link.segment.start + link.count > at {
             let end = link.segment.start + link.count
-            let node = Node(tokens: tokens[at..<end], segment: link.segment, end: link.count, lastUse: state.clock)
+            let node = Node(
+              tokens: tokens[at..<end], segment: link.segment, end: link.count, parent: parent, tree: tree,
+              lastUse: state.clock)
             if let parent { parent.children[tokens[at]] = node } else { state.trees[tree].roots[tokens[at]] = node }
             state.statistics.byteCount += node.tokens.count * bytesPerToken
             parent = node
             at = end
           }
+          if let parent { state.queue(parent) }
           break
         }
         node.lastUse = state.clock
@@ -105,8 +134,11 @@ public final class PrefixCache: Sendable {
           if at == tokens.count { break }
           // The node is cut in two where the ways part.
           let rest = Node(
-            tokens: node.tokens.dropFirst(shared), segment: node.segment, end: node.end, lastUse: node.lastUse)
+            tokens: node.tokens.dropFirst(shared), segment: node.segment, end: node.end, parent: node, tree: tree,
+            lastUse: node.lastUse)
           rest.children = node.children
+          for child in rest.children.values { child.parent = rest }
+          if rest.children.isEmpty { state.queue(rest) }
           node.end -= node.tokens.count - shared
           node.tokens = node.tokens.prefix(shared)
           if let first = rest.tokens.first { node.children = [first: rest] }
@@ -138,22 +170,22 @@ public final class PrefixCache: Sendable {
     }
   }
 
-  /// Removes the leaves that were used longest ago until the limit holds.
+  /// Removes the leaves that were used longest ago until the limit holds. Amortized O(log n) for each: a leaf is put back
+  /// at most once for each time it was used.
   private func evict(_ state: inout State) {
-    while state.statistics.byteCount > byteLimit {
-      var oldest: (node: Node, parent: Node?, tree: Int)?
-      for tree in state.trees.indices {
-        var open: [(Node, Node?)] = state.trees[tree].roots.values.map { ($0, nil) }
-        while let (node, parent) = open.popLast() {
-          if node.children.isEmpty {
-            if oldest.map({ node.lastUse < $0.node.lastUse }) ?? true { oldest = (node, parent, tree) }
-          } else {
-            open += node.children.values.map { ($0, node) }
-          }
-        }
+    while state.statistics.byteCount > byteLimit, let leaf = state.leaves.popGreatest() {
+      guard let node = leaf.node, node.children.isEmpty else { continue }
+      if node.lastUse != leaf.lastUse {
+        state.queue(node)
+        continue
       }
-      guard let (node, parent, tree) = oldest, let first = node.tokens.first else { return }
-      if let parent { parent.children[first] = nil } else { state.trees[tree].roots[first] = nil }
+      guard let first = node.tokens.first else { continue }
+      if let parent = node.parent {
+        parent.children[first] = nil
+        if parent.children.isEmpty { state.queue(parent) }
+      } else {
+        state.trees[node.tree].roots[first] = nil
+      }
       state.statistics.byteCount -= node.tokens.count * state.bytesPerToken
     }
   }

@@ -8,6 +8,8 @@ struct Attention {
   let headDimension: Int
   let window: Int?
   let pool: ThreadPool
+  /// Products in bf16, one scratch for each thread; `nil` for F32.
+  let rounded: [RoundedAttention]?
   /// Who looks at, and may change, what some queries see; `nil` for nobody, at no cost.
   var watch: Watch?
 
@@ -48,8 +50,8 @@ struct Attention {
     var units: [(run: Int, first: Int, count: Int, head: Int)] = []
     var costs: [Int] = [0]
     for (index, run) in runs.enumerated() {
-      for first in stride(from: 0, to: run.count, by: Self.tile) {
-        let count = min(Self.tile, run.count - first)
+      for first in stride(from: 0, to: run.count, by: tile) {
+        let count = min(tile, run.count - first)
         for head in 0..<headCount {
           units.append((index, first, count, head))
           costs.append(costs[costs.count - 1] + count * (run.position + first + count))
@@ -57,29 +59,29 @@ struct Attention {
       }
     }
     let total = costs[costs.count - 1]
-    let work: (Range<Int>) -> Void = { range in
+    let work: (Int, Range<Int>) -> Void = { part, range in
       let context = range.map { i in runs[units[i].run].position + units[i].first + units[i].count }.max() ?? 0
-      let scores = FloatMatrix(rows: Self.tile, columns: context)
+      let scores = FloatMatrix(rows: tile, columns: context)
       for i in range {
         let unit = units[i]
-        attend(runs[unit.run], unit.first, unit.count, unit.head, queries, output, scores)
+        attend(runs[unit.run], unit.first, unit.count, unit.head, queries, output, scores, rounded?[part])
       }
     }
     if pool.threadCount == 1 || watch?.isSerial == true || total * headDimension * 2 < 400_000 {
-      return work(0..<units.count)
+      return work(0, 0..<units.count)
     }
     let parts = pool.threadCount
     pool.run { part in
       // Contiguous shares of about equal cost.
       let lower = costs.partitioningIndex { $0 >= total * part / parts }
       let upper = part == parts - 1 ? units.count : costs.partitioningIndex { $0 >= total * (part + 1) / parts }
-      if lower < upper { work(lower..<upper) }
+      if lower < upper { work(part, lower..<upper) }
     }
   }
 
   private func attend(
     _ run: Query, _ first: Int, _ count: Int, _ head: Int, _ queries: FloatMatrix, _ output: FloatMatrix,
-    _ scores: FloatMatrix
+    _ scores: FloatMatrix, _ rounded: RoundedAttention?
   ) {
     let table = Kernels.table
     let position = run.position + first
@@ -89,11 +91,16 @@ struct Attention {
     let q = queries.pointer(row: run.row + first, column: head * e)
     let out = output.pointer(row: run.row + first, column: head * e)
     let ld = scores.columns
-    for part in run.parts where part.start < end {
-      let n = min(part.count, end - part.start)
-      table.gemm_nt_f32(
-        q, queries.columns, part.keys.pointer(column: keyColumn), part.keys.columns, scores.pointer(column: part.start),
-        ld, count, n, e, 0)
+    if let rounded {
+      rounded.score(
+        q, queries.columns, count: count, e: e, run.parts, column: keyColumn, end: end, into: scores.pointer(), ld)
+    } else {
+      for part in run.parts where part.start < end {
+        let n = min(part.count, end - part.start)
+        table.gemm_nt_f32(
+          q, queries.columns, part.keys.pointer(column: keyColumn), part.keys.columns,
+          scores.pointer(column: part.start), ld, count, n, e, 0)
+      }
     }
     var scale = 1 / Float(e).squareRoot()
     let watched = watch.map { watch in (0..<count).filter { watch.rows[run.row + first + $0] } } ?? []
@@ -123,6 +130,11 @@ struct Attention {
         for key in changed.indices { scores.pointer(row: row)[key] = changed[key] }
       }
     }
+    if let rounded {
+      return rounded.weigh(
+        scores.pointer(), ld, count: count, position: position, end: end, e: e, run.parts, column: keyColumn, into: out,
+        output.columns)
+    }
     for row in 0..<count { (out + row * output.columns).update(repeating: 0, count: e) }
     for part in run.parts where part.start < end {
       let n = min(part.count, end - part.start)
@@ -133,7 +145,8 @@ struct Attention {
     }
   }
 
-  private static let tile = 32
+  /// Queries whose scores are there at the same time.
+  private var tile: Int { rounded == nil ? 32 : RoundedAttention.tile }
 }
 
 extension Array {

@@ -2,12 +2,12 @@ package import CQuantKernels
 import Foundation
 
 /// The numeric kernels of this run, chosen once by what the processor can do. The environment variable `ICL_KERNEL`
-/// (`reference`, `avx2` or `avx512`) forces one; results have the same bits with each.
+/// (`reference`, `avx2`, `avx2vnni`, `avx512`, `avx512vnni` or `amx`) forces one; results have the same bits with each.
 package enum Kernels {
   /// The functions that all products and pointwise operations go through.
   package static let table: cqk_kernels = choice.table
 
-  /// `reference`, `avx2` or `avx512`.
+  /// One of ``available``.
   package static let name = String(cString: table.name)
 
   /// Throws when `ICL_KERNEL` names no kernel or one that this processor can't run.
@@ -24,7 +24,8 @@ package enum Kernels {
   package static let available: [String] = byName.map(\.name).filter { table(named: $0) != nil }
 
   private static let byName: [(name: String, isa: cqk_isa)] = [
-    ("reference", CQK_REFERENCE), ("avx2", CQK_AVX2), ("avx512", CQK_AVX512),
+    ("reference", CQK_REFERENCE), ("avx2", CQK_AVX2), ("avx2vnni", CQK_AVX2_VNNI), ("avx512", CQK_AVX512),
+    ("avx512vnni", CQK_AVX512_VNNI), ("amx", CQK_AMX),
   ]
 
   private static let choice: (table: cqk_kernels, error: EngineError?) = {

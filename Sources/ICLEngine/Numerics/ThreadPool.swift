@@ -1,10 +1,12 @@
+import CQuantKernels
 import Foundation
 import Synchronization
 
 /// A fixed set of threads that share one job at a time, each taking the part that its number says.
 ///
 /// The partition is static, and a part never splits a sum, so results don't depend on the number of threads. Idle
-/// threads sleep on a condition.
+/// threads look out for the next job for some ten microseconds, as long as the wake-up would take, then sleep on a
+/// condition.
 package final class ThreadPool: Sendable {
   /// All cores that the process may use, or as many threads as the environment's `ICL_THREADS` says.
   package static let shared = ThreadPool(threadCount: defaultThreadCount)
@@ -52,14 +54,19 @@ package final class ThreadPool: Sendable {
   /// Splits `count` items into one contiguous range per thread, cut at multiples of `grain`, and runs `body` on each
   /// range that isn't empty. With `worth` (multiply-adds in all) too small to wake anyone, one thread does it all.
   package func split(_ count: Int, grain: Int = 1, worth: Int = .max, _ body: (Range<Int>) -> Void) {
+    splitParts(count, grain: grain, worth: worth) { _, range in body(range) }
+  }
+
+  /// As ``split(_:grain:worth:_:)``, with the number of the part, which no two ranges share at a time.
+  package func splitParts(_ count: Int, grain: Int, worth: Int, _ body: (_ part: Int, Range<Int>) -> Void) {
     if count <= 0 { return }
-    if threadCount == 1 || worth < Self.worthWaking || count <= grain { return body(0..<count) }
+    if threadCount == 1 || worth < Self.worthWaking || count <= grain { return body(0, 0..<count) }
     let grains = (count + grain - 1) / grain
     let parts = threadCount
     run { part in
       let lower = min(count, grains * part / parts * grain)
       let upper = min(count, grains * (part + 1) / parts * grain)
-      if lower < upper { body(lower..<upper) }
+      if lower < upper { body(part, lower..<upper) }
     }
   }
 
@@ -91,6 +98,11 @@ package final class ThreadPool: Sendable {
     private var generation = 0
     private var running = 0
     private var stopped = false
+    /// What `generation` and `running` are, to be looked at without the lock; only a hint.
+    private let posted = Atomic(0)
+    private let busy = Atomic(0)
+    /// Pauses of about 40 ns each.
+    private static let patience = 500
 
     init(workers: Int) { self.workers = workers }
 
@@ -99,11 +111,14 @@ package final class ThreadPool: Sendable {
       self.job = job
       generation += 1
       running = workers
+      busy.store(workers, ordering: .relaxed)
+      posted.store(generation, ordering: .releasing)
       condition.broadcast()
       condition.unlock()
     }
 
     func waitUntilDone() {
+      for _ in 0..<Self.patience where busy.load(ordering: .acquiring) > 0 { cqk_pause() }
       condition.lock()
       while running > 0 { condition.wait() }
       job = nil
@@ -121,6 +136,7 @@ package final class ThreadPool: Sendable {
       Thread.current.threadDictionary[ThreadPool.insideKey] = true
       var seen = 0
       while true {
+        for _ in 0..<Self.patience where posted.load(ordering: .acquiring) == seen { cqk_pause() }
         condition.lock()
         while generation == seen && !stopped { condition.wait() }
         if stopped {
@@ -133,6 +149,7 @@ package final class ThreadPool: Sendable {
         current?.run(index)
         condition.lock()
         running -= 1
+        busy.store(running, ordering: .releasing)
         if running == 0 { condition.broadcast() }
         condition.unlock()
       }

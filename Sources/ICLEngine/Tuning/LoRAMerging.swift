@@ -32,6 +32,6 @@ extension LlamaModel {
   public func merged(with adapter: LoRAAdapter, name: String? = nil) throws(EngineError) -> LlamaModel {
     try LlamaModel(
       configuration: configuration, weights: try weights.merged(with: adapter, configuration), tokenizer: tokenizer,
-      name: name ?? self.name, chatTemplate: chatTemplate, files: nil, pool: pool)
+      name: name ?? self.name, chatTemplate: chatTemplate, files: nil, pool: pool, precision: precision)
   }
 }

@@ -17,9 +17,7 @@ struct MapTraining {
   /// - Parameter seed: of this step's dropout; `nil` for none.
   func forward(_ map: TrainingNetwork.LinearMap, _ x: FloatMatrix, into y: FloatMatrix, rows: Int, seed: UInt64?) {
     let (input, output) = (x.columns, y.columns)
-    map.weight.withValues(pool) { w in
-      products.nt(x.pointer(), input, w, input, y.pointer(), output, t: rows, n: output, k: input)
-    }
+    products.map(map.weight, x.pointer(), into: y.pointer(), t: rows)
     if let bias = map.bias { cqk_t_add_bias(y.pointer(), bias.value.pointer(), rows, output) }
     guard let lora = map.lora else { return }
     let scaled = reduce(lora, source(lora, x, rows, seed), input, rows)
@@ -43,10 +41,7 @@ struct MapTraining {
     }
     if let gradient = map.bias?.gradient { cqk_t_column_sums(dy.pointer(), gradient.pointer(), rows, output) }
     if let dx {
-      map.weight.withValues(pool) { w in
-        products.nn(
-          dy.pointer(), output, w, input, dx.pointer(), input, t: rows, n: output, k: input, accumulate: accumulate)
-      }
+      products.mapBack(map.weight, dy.pointer(), into: dx.pointer(), t: rows, accumulate: accumulate)
     }
     // A frozen update has no gradient of its own, but sends back to its input.
     guard let lora = map.lora, lora.a.isTrained || dx != nil else { return }

@@ -14,7 +14,8 @@ final class TrainingAttention {
   private let c: ModelConfiguration
   private let pool: ThreadPool
   private var scratch: [Scratch] = []
-  private static let tile = 32
+  private let tile: Int
+  private let isRounded: Bool
 
   /// Scores of a tile, their gradient, one of them transposed, and a number for each row.
   private struct Scratch {
@@ -22,24 +23,51 @@ final class TrainingAttention {
     let gradient: FloatMatrix
     let turned: FloatMatrix
     let delta: FloatMatrix
+    /// Products in bf16; `nil` for F32.
+    let rounded: RoundedAttention?
 
-    init(longest: Int) {
-      scores = FloatMatrix(rows: TrainingAttention.tile, columns: longest)
-      gradient = FloatMatrix(rows: TrainingAttention.tile, columns: longest)
-      turned = FloatMatrix(rows: longest, columns: TrainingAttention.tile)
-      delta = FloatMatrix(rows: 1, columns: TrainingAttention.tile)
+    init(tile: Int, longest: Int, isRounded: Bool) {
+      scores = FloatMatrix(rows: tile, columns: longest)
+      gradient = FloatMatrix(rows: tile, columns: longest)
+      turned = FloatMatrix(rows: longest, columns: tile)
+      delta = FloatMatrix(rows: 1, columns: tile)
+      rounded = isRounded ? RoundedAttention() : nil
+    }
+
+    /// `y = x · wᵀ`
+    func nt(
+      _ x: UnsafePointer<Float>, _ ldx: Int, _ w: UnsafePointer<Float>, _ ldw: Int, _ y: UnsafeMutablePointer<Float>,
+      _ ldy: Int, t: Int, n: Int, k: Int
+    ) {
+      if let rounded { return rounded.nt(x, ldx, w, ldw, y, ldy, t: t, n: n, k: k) }
+      Kernels.table.gemm_nt_f32(x, ldx, w, ldw, y, ldy, t, n, k, 0)
+    }
+
+    /// `x += y · w`. With `isFresh` nothing was added before.
+    /// - Parameter limit: in F32 row t takes the first `limit + t` columns of y alone; the others hold zeros.
+    func nn(
+      _ y: UnsafePointer<Float>, _ ldy: Int, _ w: UnsafePointer<Float>, _ ldw: Int, _ x: UnsafeMutablePointer<Float>,
+      _ ldx: Int, t: Int, n: Int, k: Int, limit: Int? = nil, isFresh: Bool = false
+    ) {
+      if let rounded { return rounded.nn(y, ldy, w, ldw, x, ldx, t: t, n: n, k: k, accumulate: !isFresh) }
+      if isFresh { for row in 0..<t { (x + row * ldx).update(repeating: 0, count: k) } }
+      Kernels.table.gemm_nn_f32(y, ldy, w, ldw, x, ldx, t, n, k, limit ?? n, limit == nil ? 0 : 1)
     }
   }
 
-  init(_ c: ModelConfiguration, pool: ThreadPool) {
+  init(_ c: ModelConfiguration, pool: ThreadPool, isRounded: Bool = false) {
     self.c = c
     self.pool = pool
+    self.isRounded = isRounded
+    tile = isRounded ? RoundedAttention.tile : 32
   }
 
   /// Makes room for sequences of up to `longest` tokens.
   func reserve(longest: Int) {
     if let first = scratch.first, first.scores.columns >= longest { return }
-    scratch = (0..<pool.threadCount).map { _ in Scratch(longest: longest) }
+    scratch = (0..<pool.threadCount).map { _ in
+      Scratch(tile: tile, longest: longest, isRounded: isRounded)
+    }
   }
 
   private var scale: Float { 1 / Float(c.headDimension).squareRoot() }
@@ -56,20 +84,20 @@ final class TrainingAttention {
     each(sequences, heads: c.headCount) { sequence, head, scratch in
       let keyColumn = head / group * e
       let ld = scratch.scores.columns
-      for first in stride(from: 0, to: sequence.count, by: Self.tile) {
-        let n = min(Self.tile, sequence.count - first)
+      for first in stride(from: 0, to: sequence.count, by: tile) {
+        let n = min(tile, sequence.count - first)
         let end = first + n
         let row = sequence.row + first
         let out = output.pointer(row: row, column: head * e)
-        table.gemm_nt_f32(
+        let p = scratch.scores.pointer()
+        scratch.nt(
           q.pointer(row: row, column: head * e), q.columns, k.pointer(row: sequence.row, column: keyColumn), k.columns,
-          scratch.scores.pointer(), ld, n, end, e, 0)
-        table.softmax_f32(
-          scratch.scores.pointer(), ld, n, end, first + 1, 1, c.slidingWindow ?? end, scale)
-        for r in 0..<n { (out + r * output.columns).update(repeating: 0, count: e) }
-        table.gemm_nn_f32(
-          scratch.scores.pointer(), ld, v.pointer(row: sequence.row, column: keyColumn), v.columns, out,
-          output.columns, n, end, e, first + 1, 1)
+          p, ld, t: n, n: end, k: e)
+        table.softmax_f32(p, ld, n, end, first + 1, 1, c.slidingWindow ?? end, scale)
+        clear(p, ld, first: first, rows: n)
+        scratch.nn(
+          p, ld, v.pointer(row: sequence.row, column: keyColumn), v.columns, out, output.columns, t: n, n: end, k: e,
+          limit: first + 1, isFresh: true)
       }
     }
   }
@@ -95,32 +123,35 @@ final class TrainingAttention {
       let (p, dp, turned) = (scratch.scores.pointer(), scratch.gradient.pointer(), scratch.turned.pointer())
       let ld = scratch.scores.columns
       for head in keyHead * group..<(keyHead + 1) * group {
-        for first in stride(from: 0, to: sequence.count, by: Self.tile) {
-          let n = min(Self.tile, sequence.count - first)
+        for first in stride(from: 0, to: sequence.count, by: tile) {
+          let n = min(tile, sequence.count - first)
           let end = first + n
           let row = sequence.row + first
           let query = q.pointer(row: row, column: head * e)
           let dOut = dOutput.pointer(row: row, column: head * e)
-          table.gemm_nt_f32(query, q.columns, keys, k.columns, p, ld, n, end, e, 0)
+          scratch.nt(query, q.columns, keys, k.columns, p, ld, t: n, n: end, k: e)
           table.softmax_f32(p, ld, n, end, first + 1, 1, c.slidingWindow ?? end, scale)
-          // Later positions are unseen: softmax left their scores alone.
-          for r in 0..<n - 1 { (p + r * ld + first + r + 1).update(repeating: 0, count: n - r - 1) }
-          table.gemm_nt_f32(dOut, dOutput.columns, values, v.columns, dp, ld, n, end, e, 0)
+          clear(p, ld, first: first, rows: n)
+          scratch.nt(dOut, dOutput.columns, values, v.columns, dp, ld, t: n, n: end, k: e)
           cqk_t_row_dots(
             dOut, dOutput.columns, output.pointer(row: row, column: head * e), output.columns, n, e,
             scratch.delta.pointer())
-          cqk_transpose_f32(p, ld, turned, Self.tile, n, end)
-          table.gemm_nn_f32(
-            turned, Self.tile, dOut, dOutput.columns, valueGradient, dv.columns, end, n, e, n, 0)
+          cqk_transpose_f32(p, ld, turned, tile, n, end)
+          scratch.nn(turned, tile, dOut, dOutput.columns, valueGradient, dv.columns, t: end, n: n, k: e)
           cqk_t_softmax_back(p, dp, n, end, ld, scratch.delta.pointer(), scale)
           let dQuery = dq.pointer(row: row, column: head * e)
-          for r in 0..<n { (dQuery + r * dq.columns).update(repeating: 0, count: e) }
-          table.gemm_nn_f32(dp, ld, keys, k.columns, dQuery, dq.columns, n, end, e, first + 1, 1)
-          cqk_transpose_f32(dp, ld, turned, Self.tile, n, end)
-          table.gemm_nn_f32(turned, Self.tile, query, q.columns, keyGradient, dk.columns, end, n, e, n, 0)
+          scratch.nn(
+            dp, ld, keys, k.columns, dQuery, dq.columns, t: n, n: end, k: e, limit: first + 1, isFresh: true)
+          cqk_transpose_f32(dp, ld, turned, tile, n, end)
+          scratch.nn(turned, tile, query, q.columns, keyGradient, dk.columns, t: end, n: n, k: e)
         }
       }
     }
+  }
+
+  /// Later positions are unseen: softmax left their scores alone.
+  private func clear(_ p: UnsafeMutablePointer<Float>, _ ld: Int, first: Int, rows: Int) {
+    for r in 0..<rows { (p + r * ld + first + r + 1).update(repeating: 0, count: rows - r - 1) }
   }
 
   /// Runs `body` for every head of every sequence, split between threads in contiguous shares of about equal cost.

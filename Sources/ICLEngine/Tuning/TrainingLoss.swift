@@ -54,9 +54,7 @@ extension TrainingPass {
         weights.append(Float(Double(target.weight) / totalWeight))
       }
       norm(loss.chosen, network.finalNorm, into: loss.normed, scale: loss.scale, rows: n)
-      output.withValues(pool) { w in
-        products.nt(loss.normed.pointer(), d, w, d, loss.logits.pointer(), v, t: n, n: v, k: d)
-      }
+      products.map(output, loss.normed.pointer(), into: loss.logits.pointer(), t: n)
       pool.split(n, worth: n * v * 24) { range in
         cqk_t_cross_entropy(
           loss.logits.pointer(row: range.lowerBound), range.count, v,
@@ -69,9 +67,7 @@ extension TrainingPass {
       }
       guard backward else { continue }
       // The logits are now their own gradient.
-      output.withValues(pool) { w in
-        products.nn(loss.logits.pointer(), v, w, d, loss.dNormed.pointer(), d, t: n, n: v, k: d)
-      }
+      products.mapBack(output, loss.logits.pointer(), into: loss.dNormed.pointer(), t: n, accumulate: false)
       if let gradient = output.parameter?.gradient {
         products.tn(loss.logits.pointer(), v, loss.normed.pointer(), d, gradient.pointer(), d, t: n, n: v, k: d)
       }

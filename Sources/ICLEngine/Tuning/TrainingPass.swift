@@ -36,7 +36,7 @@ final class TrainingPass {
     c = network.configuration
     products = DenseProducts(arithmetic, pool: pool)
     maps = MapTraining(products, pool: pool)
-    attention = TrainingAttention(c, pool: pool)
+    attention = TrainingAttention(c, pool: pool, isRounded: arithmetic == .bf16)
     rotary = RotaryTable(c)
     space = TrainingWorkspace(rows: 0, c, first: first, recomputes: recomputes)
     cosine = FloatMatrix(rows: 0, columns: c.ropeDimension / 2)

@@ -90,6 +90,32 @@ struct BitExactnessTests {
     #expect(cache.statistics == PrefixCache.Statistics())
   }
 
+  @Test func `a cache forgets what was used longest ago`() throws {
+    let model = try RandomModel.make()
+    let c = model.configuration
+    let bytes = 2 * c.layerCount * c.keyValueWidth * 4
+    // Room for three prompts of 40 tokens, but not for four.
+    let cache = PrefixCache(byteLimit: 130 * bytes)
+    let prompts = (0..<4).map { [$0 + 2] + Self.prompt(39, seed: UInt64($0 + 20), after: [$0 + 5]) }
+    func computed(_ prompt: [Int]) throws -> Int {
+      let before = cache.statistics.computed
+      _ = try model.forward([prompt], capture: CaptureRequest(), adapter: nil, cache: cache)
+      return cache.statistics.computed - before
+    }
+    for prompt in prompts.prefix(3) { #expect(try computed(prompt) == prompt.count) }
+    // The first is used again, so the second goes when the fourth comes.
+    #expect(try computed(prompts[0]) == 1)
+    #expect(try computed(prompts[3]) == prompts[3].count)
+    #expect(try computed(prompts[0]) == 1)
+    #expect(try computed(prompts[2]) == 1)
+    #expect(try computed(prompts[1]) == prompts[1].count)
+    // Branches of one beginning: the leaves go before what they share.
+    for length in stride(from: 45, through: 300, by: 15) {
+      _ = try computed(prompts[1] + Self.prompt(length - 40, seed: UInt64(length)))
+      #expect(cache.statistics.byteCount <= cache.byteLimit)
+    }
+  }
+
   @Test func `a cache keeps adapters apart, and serves one model`() throws {
     let model = try RandomModel.make()
     let cache = PrefixCache()

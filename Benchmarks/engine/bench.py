@@ -1,0 +1,180 @@
+"""The engine beside llama.cpp, transformers and PEFT on this machine: same model shapes, same threads, one run.
+
+    python Benchmarks/engine/bench.py [--threads 2] [--rounds 5] [--only prefill,decode] [--types Q4_0] [--out FILE]
+
+The first run makes what it needs under --place (default ~/.cache/icl-bench): an environment with the peers, llama.cpp
+built from its source archive for this processor, random models. Contestants take turns in every round, so that what
+else the machine does hits all of them; medians, least and most are kept. A table of ratios is printed, and all
+figures go to a JSON file with the machine's description and its measured limits (roofline.c).
+
+For each work the engine's precision is the one that README.md recommends for it: bf16 for many tokens where the
+processor has AMX and int8 elsewhere, int8 for one token at a time, bf16 for tuning.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+ENGINE = pathlib.Path(os.environ.get("ICL_KERNEL_EXECUTABLE", ROOT / ".build/release/icl-kernel"))
+SOURCE = "llama_cpp_python==0.3.36"
+
+
+def run(*command, **options):
+    return subprocess.run([str(part) for part in command], check=True, text=True, **options)
+
+
+def output(*command, **options):
+    return run(*command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, **options).stdout
+
+
+class Workshop:
+    """Peers and models, made when they are first asked for."""
+
+    def __init__(self, place, threads):
+        self.place = place
+        self.threads = threads
+        place.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def python(self):
+        python = self.place / "venv/bin/python"
+        if not python.exists():
+            run(sys.executable, "-m", "venv", self.place / "venv")
+            run(python, "-m", "pip", "install", "-q", "numpy", "gguf", "transformers", "peft", "cmake", "ninja")
+            run(python, "-m", "pip", "install", "-q", "torch", "--index-url", "https://download.pytorch.org/whl/cpu")
+        return python
+
+    def llama(self, tool):
+        build = self.place / "llama-build"
+        if not (build / "bin" / tool).exists():
+            archive = self.place / "archive"
+            run(self.python, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:", "--no-build-isolation",
+                "-d", archive, SOURCE)
+            run("tar", "xzf", next(archive.glob("*.tar.gz")), "-C", archive)
+            source = next(archive.glob("*/vendor/llama.cpp"))
+            tools = self.python.parent
+            run(tools / "cmake", "-S", source, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
+                f"-DCMAKE_MAKE_PROGRAM={tools / 'ninja'}", "-DGGML_NATIVE=ON", "-DLLAMA_CURL=OFF",
+                stdout=subprocess.DEVNULL)
+            run(tools / "cmake", "--build", build, "--target", "llama-bench", "llama-quantize", stdout=subprocess.DEVNULL)
+        return build / "bin" / tool
+
+    def model(self, shape, kind):
+        path = self.place / f"{shape}-{kind}.gguf"
+        if not path.exists():
+            if kind in ("Q4_0", "Q8_0", "F16"):
+                run(self.python, HERE / "random_model.py", shape, kind, path)
+            else:
+                run(self.llama("llama-quantize"), "--pure", self.model(shape, "F16"), path, kind,
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return path
+
+    # One measurement each: seconds.
+
+    def engine(self, work, model, precision, **options):
+        extra = [part for name, value in options.items() for part in (f"--{name}", value)]
+        text = output(ENGINE, "bench", work, "--model", model, "--threads", self.threads, "--precision", precision,
+                      "--repeat", 1, "--json", *extra)
+        report = json.loads(text)
+        return report["seconds"]["median"], report["peakResidentBytes"]
+
+    def llama_bench(self, model, prompt, new):
+        text = output(self.llama("llama-bench"), "-m", model, "-t", self.threads, "-p", prompt, "-n", new, "-r", 1,
+                      "-o", "json")
+        return (prompt + new) / json.loads(text)[0]["avg_ts"], 0
+
+    def torch(self, work):
+        report = json.loads(output(self.python, HERE / "peer_torch.py", work, "--threads", self.threads))
+        return report["seconds"], report["peakResidentBytes"]
+
+
+def works(shop, types, many):
+    """Name, what to reach, and the contestants: the engine first."""
+    for kind in types:
+        goal = 1.5 if kind in ("Q4_0", "Q8_0") else 1.2
+        for tokens in (256, 1024):
+            yield ("prefill", f"prefill {tokens}, 1.1B {kind}", {
+                "engine": lambda kind=kind, tokens=tokens: shop.engine(
+                    "prefill", shop.model("tiny", kind), many, tokens=tokens),
+                "llama.cpp": lambda kind=kind, tokens=tokens: shop.llama_bench(shop.model("tiny", kind), tokens, 0),
+            }, {"llama.cpp": goal})
+        yield ("decode", f"decode 64, 1.1B {kind}", {
+            "engine": lambda kind=kind: shop.engine("decode", shop.model("tiny", kind), "int8", tokens=64, prefix=1),
+            "llama.cpp": lambda kind=kind: shop.llama_bench(shop.model("tiny", kind), 0, 64),
+        }, {"llama.cpp": 1.2})
+    yield ("states", "states, 50 × 32 tokens behind 256, 1.1B Q8_0", {
+        "engine": lambda: shop.engine("states", shop.model("tiny", "Q8_0"), many, tokens=32, prefix=256, queries=50),
+        "transformers, whole": lambda: shop.torch("states-whole"),
+        "transformers, prefix cached": lambda: shop.torch("states-cached"),
+    }, {"transformers, whole": 8, "transformers, prefix cached": 1.5})
+    yield ("tune", "LoRA step, 512 tokens, 1.1B Q8_0", {
+        "engine": lambda: shop.engine("tune", shop.model("tiny", "Q8_0"), "bf16", tokens=512),
+        "PEFT bf16": lambda: shop.torch("tune"),
+    }, {"PEFT bf16": 1.3})
+
+
+def limits(shop):
+    program = shop.place / "roofline"
+    run("cc", "-O2", "-march=native", "-pthread", HERE / "roofline.c", "-o", program)
+    return json.loads(output(program, shop.threads))
+
+
+def machine():
+    model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "")
+    flags = next((line.split(":")[1].split() for line in open("/proc/cpuinfo") if line.startswith("flags")), [])
+    wanted = ("avx2", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
+    return {"processor": model, "cores": len(os.sched_getaffinity(0)), "features": [f for f in wanted if f in flags],
+            "system": platform.platform(), "load": os.getloadavg()}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", default="prefill,decode,states,tune")
+    parser.add_argument("--types", default="Q4_0,Q8_0,Q4_K,Q6_K")
+    parser.add_argument("--place", type=pathlib.Path, default=pathlib.Path.home() / ".cache/icl-bench")
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("out/engine-bench.json"))
+    arguments = parser.parse_args()
+    shop = Workshop(arguments.place, arguments.threads)
+    here = machine()
+    many = "bf16" if "amx_bf16" in here["features"] else "int8"
+    report = {"machine": here, "threads": arguments.threads, "limits": limits(shop), "precisionOfMany": many,
+              "date": time.strftime("%Y-%m-%d %H:%M"), "works": []}
+    print(json.dumps(report["machine"]), json.dumps(report["limits"]), sep="\n")
+    rows = []
+    chosen = arguments.only.split(",")
+    for kind, name, contestants, goals in works(shop, arguments.types.split(","), many):
+        if kind not in chosen:
+            continue
+        measured = {one: [] for one in contestants}
+        memory = dict.fromkeys(contestants, 0)
+        for _ in range(arguments.rounds):
+            for one, measure in contestants.items():
+                seconds, peak = measure()
+                measured[one].append(seconds)
+                memory[one] = max(memory[one], peak)
+        medians = {one: statistics.median(seconds) for one, seconds in measured.items()}
+        report["works"].append({"work": name, "seconds": measured, "peakResidentBytes": memory})
+        for peer, goal in goals.items():
+            ratio = medians[peer] / medians["engine"]
+            rows.append((name, f"{medians['engine']:.3f}", peer, f"{medians[peer]:.3f}", f"{ratio:.2f}×", f"{goal}×"))
+            print("  ".join(rows[-1]), flush=True)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps(report, indent=1) + "\n")
+    print(f"\n| work | engine, s | peer | its s | ratio | to reach |\n|---|---|---|---|---|---|")
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+    print(f"\nAll figures: {arguments.out}")
+
+
+if __name__ == "__main__":
+    main()
