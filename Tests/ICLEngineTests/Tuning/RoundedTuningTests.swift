@@ -26,7 +26,7 @@ import Testing
       model.weights, c, method: .lora(rank: adapter.rank, alpha: adapter.alpha, projections: Projection.allCases),
       adapter: adapter)
     let batch = SmallModels.batch(c)
-    let ours = Trainer(network, arithmetic: .bf16, pool: .shared).finalStates(batch)
+    let ours = try Trainer(network, arithmetic: .bf16, pool: .shared).finalStates(batch)
     let states = try model.forward(batch.map(\.tokens), capture: CaptureRequest(positions: .all), adapter: adapter)
     let theirs = try states.flatMap { try #require($0.residual(c.layerCount)) }
     #expect(theirs.count == ours.rows)
