@@ -27,6 +27,7 @@ extension Engine: RichDisplayable, CustomStringConvertible {
       ["context", "\(shape.contextLength) tokens"],
       ["weights", model.quantization],
     ]
+    if model.precision != .f32 { rows.append(["products", "computed in \(model.precision.rawValue)"]) }
     if let files = model.files { rows.append(["file", ByteCount.text(files.byteCount) + ", mapped"]) }
     let tokens = min(shape.contextLength, 2048)
     rows.append([
