@@ -57,7 +57,11 @@ final class TestClient {
   }
 
   deinit {
-    for socket in [shell, control, stdin, iopub, heartbeat] { socket.close() }
+    for socket in [shell, control, stdin, iopub, heartbeat] {
+      // A session that has ended takes nothing more: waiting for it would cost every test the whole linger.
+      socket.lingerNot()
+      socket.close()
+    }
     context.terminate()
   }
 
