@@ -52,7 +52,8 @@ class Outcome:
 class Kernel:
     """A running kernel with one client. Every message that arrives is checked against the specification."""
 
-    def __init__(self, name, key=None, **options):
+    def __init__(self, name, key=None, env=None, **options):
+        self.environment = {} if env is None else {"env": env}
         self.manager = KernelManager(kernel_name=name, **options)
         # By channel: what arrived while something else was looked for.
         self.kept = {}
@@ -60,7 +61,7 @@ class Kernel:
             self.manager.session.key = key
 
     def __enter__(self):
-        self.manager.start_kernel()
+        self.manager.start_kernel(**self.environment)
         self.client = ready(self.manager.client())
         return self
 
