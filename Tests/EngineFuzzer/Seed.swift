@@ -16,6 +16,8 @@ struct Seed {
     case specification
     /// A state of training, read into a trainer of ``Target/adapterShape``.
     case training
+    /// A tuning run's checkpoint, gone on from.
+    case checkpoint
   }
 
   struct File {

@@ -14,7 +14,8 @@ enum SeedCatalogue {
       Seed("vocabulary-pieces", .vocabulary, weight: 200, [file("vocabulary.gguf", sentencePiece())]),
       Seed("tensors", .tensors, weight: 200, [file("model.safetensors", safetensors())]),
       Seed("adapter", .adapter, weight: 200, try adapter()),
-      Seed("training", .training, [file("state", try trainingState())]),
+      Seed("training", .training, [file("state", try trainingState { try Target.trainer().saveState(to: $0) })]),
+      Seed("checkpoint", .checkpoint, [file("run.safetensors", try trainingState(Target.tune(checkpoint:)))]),
     ]
     seeds += textSeeds()
     if Fixtures.hasSharedData { seeds += try sharedSeeds() }
@@ -173,7 +174,8 @@ enum SeedCatalogue {
     func values(_ count: Int) -> [Float] { (0..<count).map { _ in Float(generator.uniform() - 0.5) } }
     let block: [Projection: LoRAAdapter.Pair] = [
       .q: .init(a: values(2 * c.hiddenSize), b: values(2 * c.queryWidth)),
-      .v: .init(a: values(2 * c.hiddenSize), b: values(2 * c.keyValueWidth)),
+      // Patterns in the settings.
+      .v: .init(a: values(3 * c.hiddenSize), b: values(3 * c.keyValueWidth), rank: 3, alpha: 1.5),
     ]
     let adapter = LoRAAdapter(rank: 2, alpha: 4, blocks: [block])
     let folder = try written("adapter") { try adapter.write(to: $0, for: c) }
@@ -191,8 +193,8 @@ enum SeedCatalogue {
     }
   }
 
-  private static func trainingState() throws -> FieldedBytes {
-    let place = try written("state") { try Target.trainer().saveState(to: $0) }
+  private static func trainingState(_ write: (String) throws -> Void) throws -> FieldedBytes {
+    let place = try written("state", write)
     defer { try? FileManager.default.removeItem(at: place.deletingLastPathComponent()) }
     return FieldedBytes([UInt8](try Data(contentsOf: place)))
   }

@@ -17,6 +17,27 @@ enum Target {
 
   static func trainer() throws -> FullTrainer { try FullTrainer(configuration: adapterShape, seed: 1) }
 
+  /// A run of LoRA on a model of ``adapterShape`` with everything that a checkpoint keeps, so short that it is done at
+  /// once.
+  static func tune(checkpoint: String) throws {
+    let model = try LlamaModel(
+      configuration: adapterShape, weights: try trainer().weights(), tokenizer: NoText(vocabularySize: 16))
+    let examples = [[1, 2, 3], [4, 5, 6, 7]].map { TuningExample(tokens: $0) }
+    let settings = TuningConfiguration(
+      method: .lora(rank: 1, alpha: 2, projections: [.q, .down], dropout: 0.1), steps: 2, batchSize: 1)
+    _ = try LoRATuner.tune(model, on: examples, settings, checkpoint: TuningCheckpoint(checkpoint))
+  }
+
+  /// A tokenizer for a model that only sees ids.
+  private struct NoText: Tokenizer {
+    let vocabularySize: Int
+    var beginToken: Int? { nil }
+    var endToken: Int? { nil }
+    func encode(_ text: String, addSpecial: Bool, parseSpecial: Bool) -> [Int] { [] }
+    func decode(_ ids: [Int]) -> String { "" }
+    func piece(_ id: Int) -> String { "" }
+  }
+
   /// - Parameter folder: where the seed's files lie
   /// - Throws: only what isn't an `EngineError`: a finding
   static func run(_ seed: Seed, in folder: URL) throws -> Outcome {
@@ -38,6 +59,7 @@ enum Target {
         }
         _ = try ComparisonSpec(json: text)
       case .training: try trainer().loadState(from: path)
+      case .checkpoint: try tune(checkpoint: path)
       }
       return .accepted
     } catch let error as EngineError {

@@ -18,8 +18,9 @@ extension LlamaModel {
   /// As ``forward(_:capture:adapter:)``, with changes on the way, and continuing from what `cache` knows and leaving
   /// there what was computed.
   ///
-  /// Results have the same bits with and without a cache. Positions whose states are asked for are computed anew; those
-  /// that an intervention reaches, and all after them, are neither taken from the cache nor left there.
+  /// Results have the same bits with and without a cache. What was captured before at a position is taken from there;
+  /// other positions whose states are asked for are computed anew. Those that an intervention reaches, and all after
+  /// them, are neither taken from the cache nor left there.
   /// - Parameters:
   ///   - interventions: in the order in which they act at the same place; none is a plain pass, to the bit
   ///   - cache: of this model; `nil` for none
@@ -45,7 +46,14 @@ extension LlamaModel {
     let blockCount = cache != nil ? c.layerCount : max(capture.blockCount(layers, in: c), plan.blockCount)
 
     let tree = PromptTree(prompts, keys: plan.isEmpty ? nil : plan.keys(prompts))
-    let slots = results.map { Dictionary(zip($0.positions, 0...), uniquingKeysWith: { first, _ in first }) }
+    // For each prompt, the positions that are still wanted and their places in the result.
+    var slots = results.map { Dictionary(zip($0.positions, 0...), uniquingKeysWith: { first, _ in first }) }
+    if let cache {
+      for index in prompts.indices {
+        let plain = plan.firstPosition(index) ?? prompts[index].count
+        takeKnown(prompts[index], capture, cache, adapter, before: plain, &slots[index], &results[index])
+      }
+    }
     var batch = Batch(
       capture: capture, layers: layers, heads: heads, plan: plan, adapter: adapter, blockCount: blockCount)
     var chains: [[KeyValueLink]] = []
@@ -60,7 +68,7 @@ extension LlamaModel {
       let plain = min(end, plan.firstPosition(representative) ?? end)
       // From the cache come those before the first one whose states are wanted.
       if let cache {
-        let first = node.prompts.compactMap { results[$0].positions.min() }.min() ?? end
+        let first = node.prompts.compactMap { slots[$0].keys.min() }.min() ?? end
         let known = Self.prefix(
           cache.lookUp(Array(prompts[representative][..<plain]), adapter: adapter), min(first, plain))
         let length = known.reduce(0) { $0 + $1.count }
@@ -92,9 +100,37 @@ extension LlamaModel {
     if let cache {
       let bytes = 2 * c.layerCount * c.keyValueWidth * 4
       for (tokens, chain) in ends { cache.insert(tokens, chain, adapter: adapter, bytesPerToken: bytes) }
+      for (index, prompt) in prompts.enumerated() where !slots[index].isEmpty {
+        let plain = plan.firstPosition(index) ?? prompt.count
+        let fresh = slots[index].filter { $0.key < plain }
+        cache.keep(fresh.mapValues { Self.states(results[index], $0) }, of: prompt, adapter: adapter)
+      }
       cache.count(reused: tree.tokenCount - computed, computed: computed)
     }
     return results
+  }
+
+  /// Fills a result with what the cache knows of positions before `plain`, and takes those that are whole out of
+  /// `slots`. Attention isn't kept: a request for it is computed.
+  private func takeKnown(
+    _ prompt: [Int], _ capture: CaptureRequest, _ cache: PrefixCache, _ adapter: LoRAAdapter?, before plain: Int,
+    _ slots: inout [Int: Int], _ result: inout HiddenStates
+  ) {
+    let wanted = slots.keys.filter { $0 < plain }
+    if wanted.isEmpty || !capture.attention.isEmpty { return }
+    let keys = Array(result.rows.keys)
+    for (position, states) in cache.states(prompt, at: wanted, adapter: adapter) {
+      let isWhole = keys.allSatisfy { states.rows[$0] != nil } && (!capture.logits || states.logits != nil)
+      guard isWhole, let slot = slots.removeValue(forKey: position) else { continue }
+      for key in keys { if let row = states.rows[key] { result.rows[key]?[slot] = row } }
+      if capture.logits, let logits = states.logits { result.logits[slot] = logits }
+    }
+  }
+
+  /// One row of a result, for the cache.
+  private static func states(_ result: HiddenStates, _ slot: Int) -> PrefixCache.States {
+    PrefixCache.States(
+      rows: result.rows.mapValues { $0[slot] }, logits: result.logits.isEmpty ? nil : result.logits[slot])
   }
 
   /// The first `length` positions of a chain.

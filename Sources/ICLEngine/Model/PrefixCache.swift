@@ -1,12 +1,13 @@
 import Synchronization
 
 /// Keys and values of beginnings that earlier passes computed, for later passes to continue from: instruction,
-/// demonstrations, whole prompts. A tree by token ids; the least recently used branches go when room runs out.
+/// demonstrations, whole prompts; beside them the states and logits that were captured there. A tree by token ids; the
+/// least recently used branches go when room runs out.
 ///
 /// What is read from the cache has the same bits as what would be computed. One cache serves one model, with any
 /// adapters; adapters that differ in a bit share nothing.
 public final class PrefixCache: Sendable {
-  /// Bytes of keys and values that are kept at most.
+  /// Bytes of keys, values and states that are kept at most.
   public let byteLimit: Int
   private let state = Mutex(State())
 
@@ -31,7 +32,10 @@ public final class PrefixCache: Sendable {
   /// A stretch of tokens without a branch. Its rows end at row `end` of `segment`; a chain's last link is enough where
   /// neighbours share a segment.
   private final class Node {
+    /// The slice's indices are positions.
     var tokens: ArraySlice<Int>
+    /// What was captured at positions of `tokens`.
+    var states: [Int: States] = [:]
     let segment: KeyValueSegment
     var end: Int
     var children: [Int: Node] = [:]
@@ -43,6 +47,14 @@ public final class PrefixCache: Sendable {
       self.end = end
       self.lastUse = lastUse
     }
+  }
+
+  /// What was captured at one position.
+  struct States {
+    var rows: [HiddenStates.Key: [Float]] = [:]
+    var logits: [Float]?
+
+    var byteCount: Int { 4 * (rows.values.reduce(0) { $0 + $1.count } + (logits?.count ?? 0)) }
   }
 
   private struct State: @unchecked Sendable {
@@ -109,11 +121,60 @@ public final class PrefixCache: Sendable {
           rest.children = node.children
           node.end -= node.tokens.count - shared
           node.tokens = node.tokens.prefix(shared)
-          if let first = rest.tokens.first { node.children = [first: rest] }
+          if let first = rest.tokens.first {
+            node.children = [first: rest]
+            rest.states = node.states.filter { $0.key >= rest.tokens.startIndex }
+            node.states = node.states.filter { $0.key < rest.tokens.startIndex }
+          }
         }
         parent = node
       }
       evict(&state)
+    }
+  }
+
+  /// What was captured at some positions of a prompt, as far as it is known.
+  func states(_ tokens: [Int], at positions: [Int], adapter: LoRAAdapter?) -> [Int: States] {
+    state.withLock { state in
+      var found: [Int: States] = [:]
+      Self.walk(tokens, in: state, adapter: adapter) { node, range in
+        for position in positions where range.contains(position) { found[position] = node.states[position] }
+      }
+      return found
+    }
+  }
+
+  /// Keeps what was captured at some positions of a prompt, where its keys and values are still there.
+  func keep(_ states: [Int: States], of tokens: [Int], adapter: LoRAAdapter?) {
+    state.withLock { state in
+      var added = 0
+      Self.walk(tokens, in: state, adapter: adapter) { node, range in
+        for (position, new) in states where range.contains(position) {
+          var all = node.states[position] ?? States()
+          added -= all.byteCount
+          all.rows.merge(new.rows) { $1 }
+          all.logits = new.logits ?? all.logits
+          added += all.byteCount
+          node.states[position] = all
+        }
+      }
+      state.statistics.byteCount += added
+      evict(&state)
+    }
+  }
+
+  /// Calls `body` with each node on a prompt's way and the positions there that are the prompt's.
+  private static func walk(
+    _ tokens: [Int], in state: State, adapter: LoRAAdapter?, _ body: (Node, Range<Int>) -> Void
+  ) {
+    guard var children = state.trees.first(where: { $0.adapter == adapter })?.roots else { return }
+    var at = 0
+    while at < tokens.count, let node = children[tokens[at]] {
+      let shared = zip(node.tokens, tokens[at...]).prefix { $0 == $1 }.count
+      body(node, at..<at + shared)
+      at += shared
+      if shared < node.tokens.count { break }
+      children = node.children
     }
   }
 
@@ -155,6 +216,7 @@ public final class PrefixCache: Sendable {
       guard let (node, parent, tree) = oldest, let first = node.tokens.first else { return }
       if let parent { parent.children[first] = nil } else { state.trees[tree].roots[first] = nil }
       state.statistics.byteCount -= node.tokens.count * state.bytesPerToken
+      state.statistics.byteCount -= node.states.values.reduce(0) { $0 + $1.byteCount }
     }
   }
 }

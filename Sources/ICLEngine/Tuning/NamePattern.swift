@@ -1,7 +1,8 @@
 /// A regular expression over names of modules, as PEFT's `rank_pattern` and `alpha_pattern` have them: literals, `.`,
 /// classes, groups, `|`, `?`, `*`, `+`, `{m,n}`, `^`, `$`, `\d`, `\w`, `\s`.
 ///
-/// Matching works on sets of positions instead of by trial and error, so that no pattern of a hostile file takes long.
+/// Matching works on sets of positions instead of by trial and error, and with a limit, so that no pattern of a hostile
+/// file takes long.
 package struct NamePattern {
   private indirect enum Node {
     case one((UInt8) -> Bool)
@@ -30,26 +31,38 @@ package struct NamePattern {
   }
 
   /// Whether the pattern matches the whole name, or all of it after one of its dots: PEFT's `(.*\.)?(pattern)$`.
-  package func matches(_ name: String) -> Bool {
+  /// - Parameter effort: what may still be spent, in positions looked at; less afterwards, and below 0 when it was too
+  ///   little for an answer
+  package func matches(_ name: String, effort: inout Int) -> Bool {
     let bytes = Array(name.utf8)
     var starts: Set<Int> = [0]
     for (index, byte) in bytes.enumerated() where byte == UInt8(ascii: ".") { starts.insert(index + 1) }
-    return Self.advance(root, starts, bytes).contains(bytes.count)
+    return Self.advance(root, starts, bytes, &effort).contains(bytes.count)
   }
 
   /// Where a match that begins at one of `positions` can end.
-  private static func advance(_ node: Node, _ positions: Set<Int>, _ bytes: [UInt8]) -> Set<Int> {
+  private static func advance(
+    _ node: Node, _ positions: Set<Int>, _ bytes: [UInt8], _ effort: inout Int
+  ) -> Set<Int> {
+    effort -= 1 + positions.count
+    if effort < 0 { return [] }
     switch node {
     case .one(let accepts): return Set(positions.compactMap { $0 < bytes.count && accepts(bytes[$0]) ? $0 + 1 : nil })
-    case .sequence(let nodes): return nodes.reduce(positions) { $0.isEmpty ? $0 : advance($1, $0, bytes) }
-    case .either(let nodes): return nodes.reduce(into: []) { $0.formUnion(advance($1, positions, bytes)) }
+    case .sequence(let nodes):
+      var reached = positions
+      for node in nodes where !reached.isEmpty { reached = advance(node, reached, bytes, &effort) }
+      return reached
+    case .either(let nodes):
+      var reached: Set<Int> = []
+      for node in nodes { reached.formUnion(advance(node, positions, bytes, &effort)) }
+      return reached
     case .repeated(let node, let least, let most):
       var reached = positions
-      for _ in 0..<least { reached = advance(node, reached, bytes) }
+      for _ in 0..<least { reached = advance(node, reached, bytes, &effort) }
       var all = reached
       var count = least
       while count < most, !reached.isEmpty {
-        reached = advance(node, reached, bytes).subtracting(all)
+        reached = advance(node, reached, bytes, &effort).subtracting(all)
         all.formUnion(reached)
         count += 1
       }

@@ -140,7 +140,14 @@ extension LoRAAdapter {
   private static func value<Value: Hashable>(
     of module: String, _ patterns: [(pattern: NamePattern, value: Value)], at place: String
   ) throws(EngineError) -> Value? {
-    let found = Set(patterns.filter { $0.pattern.matches(module) }.map(\.value))
+    // Names of a thousand modules take a tenth of it.
+    var effort = 200_000
+    let found = Set(patterns.filter { $0.pattern.matches(module, effort: &effort) }.map(\.value))
+    guard effort >= 0 else {
+      throw EngineError(
+        .unsupported, "an adapter's patterns take too long to match", at: place, expected: "names of modules",
+        found: "\(patterns.count) patterns", nextStep: "write each module's name out")
+    }
     guard found.count < 2 else {
       throw EngineError(
         .unsupported, "several patterns of an adapter match one projection", at: place,

@@ -76,6 +76,47 @@ struct BitExactnessTests {
     }
   }
 
+  @Test func `states that were captured before are not computed again`() throws {
+    let model = try RandomModel.make()
+    let cache = PrefixCache()
+    let prompts = Self.prompts
+    let request = CaptureRequest(
+      points: [.residual, .finalNorm, .attentionOutput], layers: .all, positions: .some([-1, 0]), logits: true)
+    func pass(_ request: CaptureRequest, _ adapter: LoRAAdapter? = nil) throws -> (
+      states: [HiddenStates], computed: Int
+    ) {
+      let before = cache.statistics.computed
+      let states = try model.forward(prompts, capture: request, adapter: adapter, cache: cache)
+      return (states, cache.statistics.computed - before)
+    }
+    let plain = try model.forward(prompts, capture: request)
+    #expect(try pass(request).computed > 900)
+    let again = try pass(request)
+    #expect(again.computed == 0)
+    for (a, b) in zip(again.states, plain) { #expect(Self.same(a, b)) }
+    // Less of it, and from the prompts' other positions.
+    var less = request
+    less.points = [.residual]
+    less.layers = .some([1, 3])
+    less.positions = .last
+    let few = try pass(less)
+    #expect(few.computed == 0)
+    for (a, b) in zip(few.states, try model.forward(prompts, capture: less)) { #expect(Self.same(a, b)) }
+    // More of it, at the last positions alone: one for each distinct prompt.
+    var more = less
+    more.points = [.feedForwardOutput]
+    let other = try pass(more)
+    #expect(other.computed == Set(prompts).count)
+    for (a, b) in zip(other.states, try model.forward(prompts, capture: more)) { #expect(Self.same(a, b)) }
+    // An adapter's states are its own.
+    let adapter = RandomModel.adapter(model.configuration)
+    let adapted = try pass(less, adapter)
+    #expect(adapted.computed > 900)
+    for (a, b) in zip(adapted.states, try model.forward(prompts, capture: less, adapter: adapter)) {
+      #expect(Self.same(a, b))
+    }
+  }
+
   @Test func `a small cache forgets and stays within its limit`() throws {
     let model = try RandomModel.make()
     let c = model.configuration
