@@ -21,7 +21,7 @@ struct Seed {
     /// A state of training, read into a trainer of ``Target/adapterShape``.
     case training
     /// A tuning run's checkpoint, gone on from.
-    case checkpoint
+    case run
   }
 
   struct File {

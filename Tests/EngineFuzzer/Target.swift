@@ -61,7 +61,7 @@ enum Target {
         }
         _ = try ComparisonSpec(json: text)
       case .training: try trainer().loadState(from: path)
-      case .checkpoint: try tune(checkpoint: path)
+      case .run: try tune(checkpoint: path)
       }
       return .accepted
     } catch let error as EngineError {
