@@ -86,4 +86,5 @@ def test_a_hugging_face_folder_becomes_a_file_that_llama_cpp_runs(llama_cpp, our
     texts = ["größe 🙂", "a b", "", " x"]
     found = [ours.json("tokenize", "--model", folder / "m", "--text", t)["ids"] for t in texts]
     assert [ours.json("tokenize", "--model", path, "--text", t)["ids"] for t in texts] == found
-    assert [[1, *theirs] for theirs in llama_cpp.tokenize(path, texts)] == found
+    # This tokenizer's file puts nothing around a text.
+    assert llama_cpp.tokenize(path, texts) == found
