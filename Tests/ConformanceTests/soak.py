@@ -22,7 +22,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from test_break_list import host_of  # noqa: E402
+from processes import host_of  # noqa: E402
 
 # What a fault does to the variables.
 KEPT, LOST, EITHER = "kept", "lost", "either"

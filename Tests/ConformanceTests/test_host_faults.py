@@ -14,9 +14,7 @@ import textwrap
 import time
 
 import pytest
-from harness import Kernel
-from test_break_list import host_of
-from test_control import is_alive, wait_until_gone
+from processes import host_of, is_alive, wait_until_gone
 
 
 def keeps(kernel, code, *, name=None, words=""):
@@ -110,12 +108,14 @@ def test_a_thread_that_died_in_the_loader_costs_the_host_and_says_so(own_kernel)
         "walk({ _, _, _ in fatalError(\"inside\") }, nil)"
     )
     assert failed.content["evalue"] == "inside", failed.explanation
-    stuck = kernel.submit("treasure")
-    kernel.interrupt()
-    outcome = kernel.outcome(stuck)
-    if outcome.status == "error" and outcome.content["ename"] == "Interrupted":
-        outcome = kernel.execute("treasure")
-    assert outcome.content["ename"] in ("HostStuck", "HostDied"), outcome.explanation
+    for _ in range(5):
+        stuck = kernel.submit("treasure")
+        time.sleep(1)  # An interrupt that comes before the cell is being loaded stops it as any other.
+        kernel.interrupt()
+        outcome = kernel.outcome(stuck, timeout=100)
+        if outcome.content["ename"] != "Interrupted":
+            break
+    assert outcome.content["ename"] == "HostStuck", outcome.explanation
     assert "treasure" in outcome.explanation
     assert kernel.run("1 + 1").result == "2"
 
@@ -306,16 +306,15 @@ def test_no_process_outlives_the_server(tmp_path, kernel):
             "client.start_channels()\n"
             "client.wait_for_ready(timeout=60)\n"
             "client.execute_interactive('1', timeout=60)\n"
-            "print()\n"
-            "print(manager.provisioner.process.pid, flush=True)\n"
+            "print('\\npid', manager.provisioner.process.pid, flush=True)\n"
             "time.sleep(600)\n",
             kernel.manager.kernel_name,
         ],
         stdout=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(tmp_path)},
     )  # fmt: skip
     for line in server.stdout:
-        if line.strip().isdigit():
-            pid = int(line)
+        if line.startswith("pid "):
+            pid = int(line.split()[1])
             break
     child = Child(pid)
     host = host_of(child)

@@ -74,7 +74,6 @@ package final class CompilingCellRunner: CellRunner {
     }
     for execution in executions { execution.tools.cancel() }
     compiler.close()
-    link?.send(.shutdown)
     link?.terminate()
     folder.remove()
   }
