@@ -8,7 +8,7 @@ VENV  := .venv
 PY    := $(VENV)/bin/python
 export PATH := $(PATH):/opt/swift/usr/bin
 
-.PHONY: tour setup build kernelspec lab test test-swift test-fuzz test-kernel test-clients test-notebooks test-peers fuzz soak lint format bench clean
+.PHONY: tour setup build kernelspec lab test test-swift test-fuzz test-kernel test-clients test-cluster test-notebooks test-peers fuzz soak lint format bench clean
 
 ## Set up, build, install the kernel into .venv, run the tour.
 tour: kernelspec
@@ -34,7 +34,7 @@ lab: kernelspec
 ## Everything: formatting, Swift suites, the protocol from outside, real clients, notebooks from top to bottom.
 test: kernelspec
 	@Scripts/setup python test
-	@$(MAKE) --no-print-directory lint test-swift test-fuzz test-kernel test-clients test-notebooks
+	@$(MAKE) --no-print-directory lint test-swift test-fuzz test-kernel test-clients test-cluster test-notebooks
 
 ## 2,000 cells in one session, one in ten of them a fault; half an hour and more. `make test` runs sixty.
 soak: kernelspec
@@ -67,6 +67,11 @@ test-kernel:
 test-clients:
 	@Scripts/setup packages browser
 	$(PY) -m pytest -q Tests/ClientTests
+
+## Experiments under the schedulers of examples/cluster, workers killed on the way.
+test-cluster:
+	@Scripts/setup packages cluster
+	$(PY) -m pytest -q Tests/ClusterTests
 
 test-notebooks:
 	$(PY) Scripts/notebooks.py check notebooks
