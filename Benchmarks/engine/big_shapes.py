@@ -41,8 +41,11 @@ def measure(what, *arguments, fails=False):
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen([EXECUTABLE, *map(str, arguments)], stdout=out, stderr=errors)
 
+        ended = threading.Event()
+
         def watch():
-            while process.poll() is None:
+            # The status is asked for below, with the CPU time that only its first asker gets.
+            while not ended.is_set():
                 peak["anonymous"] = max(peak["anonymous"], field(process.pid, "RssAnon"))
                 peak["all"] = max(peak["all"], field(process.pid, "VmHWM"))
                 time.sleep(0.02)
@@ -51,6 +54,7 @@ def measure(what, *arguments, fails=False):
         watcher.start()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
+        ended.set()
         watcher.join()
         wall = time.monotonic() - start
         out.seek(0)
