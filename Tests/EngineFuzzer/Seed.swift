@@ -4,6 +4,10 @@ struct Seed {
   enum Kind: String, CaseIterable {
     /// A GGUF model: loaded, run on a prompt, its tokenizer tried.
     case model
+    /// A Hugging Face folder: loaded and run as a model.
+    case checkpoint
+    /// The tokenizer of a Hugging Face folder: texts encoded and decoded.
+    case tokenizer
     /// A GGUF vocabulary: texts encoded and decoded.
     case vocabulary
     /// A safetensors file: every tensor's floats.

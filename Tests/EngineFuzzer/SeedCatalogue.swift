@@ -17,6 +17,7 @@ enum SeedCatalogue {
       Seed("training", .training, [file("state", try trainingState { try Target.trainer().saveState(to: $0) })]),
       Seed("checkpoint", .checkpoint, [file("run.safetensors", try trainingState(Target.tune(checkpoint:)))]),
     ]
+    seeds += folders()
     seeds += textSeeds()
     if Fixtures.hasSharedData { seeds += try sharedSeeds() }
     return seeds

@@ -87,6 +87,17 @@ struct SeedGGUF {
     tensors.append((name, dimensions, type, bytes))
   }
 
+  /// Every second tensor, and what a part of a split file says of itself; the first part has the other keys too.
+  func part(_ index: Int, of count: Int) -> SeedGGUF {
+    var part = self
+    if index > 0 { part.keys = [] }
+    part.tensors = tensors.enumerated().filter { $0.offset % count == index }.map(\.element)
+    part.set("split.no", type: 2) { $0.field(UInt16(index)) }
+    part.set("split.count", type: 2) { $0.field(UInt16(count)) }
+    part.set("split.tensors.count", type: 5) { $0.field(Int32(tensors.count)) }
+    return part
+  }
+
   private func append(_ bits: UInt16, to bytes: inout [UInt8]) {
     bytes += [UInt8(truncatingIfNeeded: bits), UInt8(truncatingIfNeeded: bits >> 8)]
   }
