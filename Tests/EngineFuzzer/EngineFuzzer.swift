@@ -21,17 +21,25 @@ struct EngineFuzzer: ParsableCommand {
   @Option(help: "Only seeds whose name contains this.") var only: String?
   @Option(help: "Where the files of findings are kept.") var keep = "out/fuzz"
   @Option(help: "Runs one case in this process.") var replay: Int?
+  @Flag(help: "Writes the valid files, and says which of them the engine reads.") var seeds = false
   @Option(help: .hidden) var worker: String?
   @Option(help: .hidden) var from = 0
   @Option(help: .hidden) var to = 0
 
   func run() throws {
-    var seeds = try SeedCatalogue.make()
-    if let only { seeds.removeAll { !$0.name.contains(only) } }
-    guard !seeds.isEmpty, cases > 0 else { throw ValidationError("no seed is called so, or no case is asked for") }
-    let plan = Plan(seeds: seeds, count: cases, randomSeed: seed)
+    var chosen = try SeedCatalogue.make()
+    if let only { chosen.removeAll { !$0.name.contains(only) } }
+    guard !chosen.isEmpty, cases > 0 else { throw ValidationError("no seed is called so, or no case is asked for") }
+    let plan = Plan(seeds: chosen, count: cases, randomSeed: seed)
     if let worker {
       try Worker(plan: plan, range: from..<to, folder: URL(filePath: worker)).run()
+    } else if seeds {
+      for seed in chosen {
+        let folder = URL(filePath: keep).appending(path: seed.name)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        for file in seed.files { try Data(file.bytes.bytes).write(to: folder.appending(path: file.name)) }
+        print("\(try Target.run(seed, in: folder)) \(folder.path)")
+      }
     } else if let replay {
       let place = try write(plan, replay)
       print("case \(replay) of \(plan.seeds[plan.make(replay).seed].name), in \(place.path)")

@@ -35,6 +35,8 @@ struct Seed {
   var files: [File]
   /// How often the seed is chosen, relative to others; large files are slow and come seldom.
   var weight = 100
+  /// Whether the engine refuses even the unchanged file: one that others wrote, of another kind than it reads.
+  var isRefused = false
 
   init(_ name: String, _ kind: Kind, weight: Int = 100, _ files: [File]) {
     (self.name, self.kind, self.weight, self.files) = (name, kind, weight, files)

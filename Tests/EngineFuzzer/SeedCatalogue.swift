@@ -237,7 +237,9 @@ enum SeedCatalogue {
       ("safetensors/weight-inspect-tiny.safetensors", .tensors, 20),
     ] {
       let name = (path as NSString).lastPathComponent
-      seeds.append(Seed(name, kind, weight: weight, [file(name, try shared(path))]))
+      var seed = Seed(name, kind, weight: weight, [file(name, try shared(path))])
+      seed.isRefused = path.contains("weight-inspect") || name == "example.gguf"
+      seeds.append(seed)
     }
     return seeds
   }

@@ -136,7 +136,9 @@ extension SeedCatalogue {
       varint(number << 3 | 2) + varint(UInt64(content.count)) + content
     }
     func setting(_ number: UInt64, _ value: UInt64) -> [UInt8] { varint(number << 3) + varint(value) }
-    let words: [(String, UInt64)] = [("<unk>", 2), ("<s>", 3), ("</s>", 3), ("<0x41>", 6), ("<0xC3>", 6), ("<0xA9>", 6)]
+    let words: [(String, UInt64)] = [
+      ("<unk>", 2), ("<s>", 3), ("</s>", 3), ("<0x41>", 6), ("<0xC3>", 6), ("<0xA9>", 6),
+    ]
     let texts = ["▁", "a", "b", "▁a", "ab", "▁ab", "1", "2", "c"].map { ($0, UInt64(1)) } + [("<x>", UInt64(4))]
     for (index, (text, kind)) in (words + texts).enumerated() {
       let score = withUnsafeBytes(of: (-Float(index)).bitPattern.littleEndian) { [UInt8]($0) }

@@ -25,7 +25,9 @@ struct Worker {
     var largest = 0
     for (index, seed) in plan.seeds.enumerated() {
       let size = seed.files.reduce(0) { $0 + $1.bytes.bytes.count }
-      if size < 50_000 { _ = try Target.run(seed, in: place(index)) }
+      if size < 50_000, try Target.run(seed, in: place(index)) == .refused, !seed.isRefused {
+        throw Target.Surprise(what: "the valid file \(seed.name) is refused; see EngineFuzzer --seeds")
+      }
       largest = max(largest, size)
     }
     let before = try Self.forgetPeak()

@@ -8,6 +8,17 @@ enum TextNormalizer: Sendable, Equatable {
 
   enum UnicodeForm: String, Sendable { case NFC, NFD, NFKC, NFKD }
 
+  /// At most so many times as long in UTF-8 does it make a text of some length.
+  var growth: Double {
+    switch self {
+    case .prepend(let prefix): Double(1 + prefix.utf8.count)
+    case .replace(let pattern, let content): max(1, Double(content.utf8.count) / Double(max(1, pattern.utf8.count)))
+    // U+0390 has three times its length in NFC and NFD, U+FDFA eleven times in NFKC and NFKD (UAX #15).
+    case .form(.NFC), .form(.NFD): 3
+    case .form(.NFKC), .form(.NFKD): 11
+    }
+  }
+
   func callAsFunction(_ text: String) -> String {
     switch self {
     case .prepend(let prefix): return text.isEmpty ? text : prefix + text

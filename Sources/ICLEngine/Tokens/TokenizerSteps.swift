@@ -16,7 +16,19 @@ enum TokenizerSteps {
       case nil: throw unsupported(path, "normalizer", expected: "a step with a type", found: step.summary)
       }
     }
+    // Ten steps that each double a text make a thousand of one: what steps do together is bounded.
+    let growth = steps.reduce(1.0) { $0 * $1.growth }
+    guard growth <= mostGrowth, steps.count <= mostSteps else {
+      throw unsupported(
+        path, "normalizer", expected: "at most \(mostSteps) steps that lengthen text \(mostGrowth) times",
+        found: "\(steps.count) steps, \(growth) times")
+    }
   }
+
+  /// How many steps of a kind a tokenizer may have; real ones have up to four.
+  private static let mostSteps = 16
+  /// How many times as long a text may become, at worst: NFKC, a space in front and spaces as `▁` make 132.
+  private static let mostGrowth = 1024.0
 
   static func cutters(_ tree: JSONTree, path: String, into steps: inout [WordCutter]) throws(EngineError) {
     for step in try flat(tree, "pretokenizers", path, "pre_tokenizer") {
@@ -52,6 +64,13 @@ enum TokenizerSteps {
         throw unsupported(
           path, "pre_tokenizer", expected: "Metaspace, ByteLevel, Split or Digits", found: other ?? step.summary)
       }
+    }
+    // Letters of letters of letters: a second step of bytes would double what the first one wrote.
+    let letterSteps = steps.count { if case .byteLevel = $0 { true } else { false } }
+    guard steps.count <= mostSteps, letterSteps <= 1 else {
+      throw unsupported(
+        path, "pre_tokenizer", expected: "at most \(mostSteps) steps, one of them ByteLevel",
+        found: "\(steps.count), \(letterSteps) of them ByteLevel")
     }
   }
 
