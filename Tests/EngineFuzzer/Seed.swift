@@ -5,7 +5,7 @@ struct Seed {
     /// A GGUF model: loaded, run on a prompt, its tokenizer tried.
     case model
     /// A Hugging Face folder: loaded and run as a model.
-    case checkpoint
+    case huggingFace
     /// The tokenizer of a Hugging Face folder: texts encoded and decoded.
     case tokenizer
     /// A GGUF vocabulary: texts encoded and decoded.

@@ -45,7 +45,7 @@ enum Target {
     do {
       switch seed.kind {
       case .model: try use(try LlamaModel(contentsOf: path))
-      case .checkpoint: try use(try LlamaModel(contentsOf: folder.path))
+      case .huggingFace: try use(try LlamaModel(contentsOf: folder.path))
       case .tokenizer: use(try ModelTokenizer.read(contentsOf: folder.path))
       case .vocabulary: use(try GGUFTokenizer.read(contentsOf: path))
       case .tensors:
