@@ -5,7 +5,7 @@ struct Seed {
     /// A GGUF model: loaded, run on a prompt, its tokenizer tried.
     case model
     /// A Hugging Face folder: loaded and run as a model.
-    case checkpoint
+    case huggingFace
     /// The tokenizer of a Hugging Face folder: texts encoded and decoded.
     case tokenizer
     /// A GGUF vocabulary: texts encoded and decoded.
@@ -21,7 +21,7 @@ struct Seed {
     /// A state of training, read into a trainer of ``Target/adapterShape``.
     case training
     /// A tuning run's checkpoint, gone on from.
-    case run
+    case checkpoint
   }
 
   struct File {

@@ -15,7 +15,7 @@ enum SeedCatalogue {
       Seed("tensors", .tensors, weight: 200, [file("model.safetensors", safetensors())]),
       Seed("adapter", .adapter, weight: 200, try adapter()),
       Seed("training", .training, [file("state", try trainingState { try Target.trainer().saveState(to: $0) })]),
-      Seed("run", .run, [file("run.safetensors", try trainingState(Target.tune(checkpoint:)))]),
+      Seed("checkpoint", .checkpoint, [file("run.safetensors", try trainingState(Target.tune(checkpoint:)))]),
     ]
     seeds += folders()
     seeds += textSeeds()

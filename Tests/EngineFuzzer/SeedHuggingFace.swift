@@ -14,13 +14,13 @@ extension SeedCatalogue {
       """
     return [
       Seed(
-        "checkpoint", .checkpoint, weight: 200,
+        "folder", .huggingFace, weight: 200,
         [
           text("config.json", configuration(scaling: "\"llama3\",\"low_freq_factor\":1,\"high_freq_factor\":4")),
           Seed.File(name: "model.safetensors", bytes: checkpoint(0..<tensorNames.count)), byteLevel, settings,
         ]),
       Seed(
-        "checkpoint-in-parts", .checkpoint, weight: 200,
+        "folder-in-parts", .huggingFace, weight: 200,
         [
           text("config.json", configuration(scaling: "\"yarn\",\"beta_fast\":32,\"attention_factor\":null")),
           Seed.File(name: "model-00001-of-00002.safetensors", bytes: checkpoint(stride(from: 0, to: 12, by: 2))),

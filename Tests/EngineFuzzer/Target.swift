@@ -45,7 +45,7 @@ enum Target {
     do {
       switch seed.kind {
       case .model: try use(try LlamaModel(contentsOf: path))
-      case .checkpoint: try use(try LlamaModel(contentsOf: folder.path))
+      case .huggingFace: try use(try LlamaModel(contentsOf: folder.path))
       case .tokenizer: use(try ModelTokenizer.read(contentsOf: folder.path))
       case .vocabulary: use(try GGUFTokenizer.read(contentsOf: path))
       case .tensors:
@@ -61,7 +61,7 @@ enum Target {
         }
         _ = try ComparisonSpec(json: text)
       case .training: try trainer().loadState(from: path)
-      case .run: try tune(checkpoint: path)
+      case .checkpoint: try tune(checkpoint: path)
       }
       return .accepted
     } catch let error as EngineError {
