@@ -8,7 +8,7 @@ VENV  := .venv
 PY    := $(VENV)/bin/python
 export PATH := $(PATH):/opt/swift/usr/bin
 
-.PHONY: tour setup build kernelspec lab test test-swift test-fuzz test-kernel test-clients test-notebooks test-peers fuzz lint format bench clean
+.PHONY: tour setup build kernelspec lab test test-swift test-fuzz test-kernel test-clients test-notebooks test-peers fuzz soak lint format bench clean
 
 ## Set up, build, install the kernel into .venv, run the tour.
 tour: kernelspec
@@ -35,6 +35,11 @@ lab: kernelspec
 test: kernelspec
 	@Scripts/setup python test
 	@$(MAKE) --no-print-directory lint test-swift test-fuzz test-kernel test-clients test-notebooks
+
+## 2,000 cells in one session, one in ten of them a fault; half an hour and more. `make test` runs sixty.
+soak: kernelspec
+	@Scripts/setup python test
+	$(PY) Tests/ConformanceTests/soak.py --cells 2000
 
 lint:
 	@Scripts/check-format

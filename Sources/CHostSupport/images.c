@@ -16,7 +16,9 @@ typedef struct {
 enum { CELL_LIMIT = 1 << 16, BREAKPOINT_LIMIT = 256 };
 static range cells[CELL_LIMIT];
 static _Atomic int cell_count;
-static range swift_runtime, c_library, loader;
+static range swift_runtime, c_library, loader, allocator, dispatch;
+
+static bool contains(range r, uint64_t pc) { return pc >= r.low && pc < r.high; }
 
 typedef struct {
   uint64_t address;
@@ -44,16 +46,29 @@ static range executable_range(const void *address) {
   return q.found;
 }
 
-static bool contains(range r, uint64_t pc) { return pc >= r.low && pc < r.high; }
-
 __attribute__((constructor)) static void find_libraries(void) {
   const void *swift = dlsym(RTLD_DEFAULT, "swift_retain");
   if (swift) swift_runtime = executable_range(swift);
+  const void *queue = dlsym(RTLD_DEFAULT, "dispatch_get_global_queue");
+  if (queue) dispatch = executable_range(queue);
   c_library = executable_range(dlsym(RTLD_DEFAULT, "malloc"));
   loader = executable_range(dlsym(RTLD_DEFAULT, "__tls_get_addr"));
+  // The allocator is one source file of the C library, so its functions lie together; those without a name lie
+  // beside those that have one.
+  static const char *const names[] = {"malloc", "free", "calloc", "realloc", "memalign", "malloc_trim",
+                                      "malloc_usable_size", "posix_memalign"};
+  const uint64_t margin = 8 << 10;
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    uint64_t at = (uint64_t)dlsym(RTLD_NEXT, names[i]);
+    if (!contains(c_library, at)) continue;
+    if (!allocator.low || at - margin < allocator.low) allocator.low = at - margin;
+    if (at + margin > allocator.high) allocator.high = at + margin;
+  }
 }
 
 bool chs_in_swift_runtime(const void *pc) { return contains(swift_runtime, (uint64_t)pc); }
+bool chs_in_dispatch(const void *pc) { return contains(dispatch, (uint64_t)pc); }
+bool chs_in_allocator(uint64_t pc) { return contains(allocator, pc); }
 bool chs_in_c_library(uint64_t pc) { return contains(c_library, pc) || contains(loader, pc); }
 
 void chs_register_cell(const void *address) {

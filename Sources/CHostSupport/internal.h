@@ -22,6 +22,9 @@ struct chs_thread {
   _Atomic int critical;
   char *stack_low;
   size_t stack_bytes;
+  /// Below the stack: pages that nobody may touch, of which the upper part becomes stack when library code runs out.
+  size_t guard_bytes;
+  _Atomic bool overflowed;
   void *signal_stack;
   jmp_buf *entry;
   void (*body)(void *);
@@ -31,11 +34,16 @@ struct chs_thread {
 
 extern __thread chs_thread *chs_self;
 extern _Atomic bool chs_installed;
+/// Set in a process that user code forked: nothing here concerns it any more.
+extern _Atomic bool chs_forked;
 
 chs_thread *chs_adopt(enum chs_role role);
 bool chs_in_cell_code(uint64_t pc);
 bool chs_in_swift_runtime(const void *pc);
+bool chs_in_dispatch(const void *pc);
 bool chs_in_c_library(uint64_t pc);
+/// Whether `pc` lies in malloc and its kin.
+bool chs_in_allocator(uint64_t pc);
 bool chs_plant_breakpoint(uint64_t address);
 bool chs_lift_breakpoint(uint64_t address);
 /// A job thread won't come back: another may take its place.

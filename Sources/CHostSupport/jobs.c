@@ -12,6 +12,8 @@ typedef struct job_node {
   struct job_node *next;
   void *job;
   uint64_t run;
+  /// What to do with `job`; NULL for one of Swift's.
+  void (*function)(void *);
 } job_node;
 
 typedef struct {
@@ -72,9 +74,10 @@ static void work(void *context) {
     e->waiting--;
     pthread_mutex_unlock(&e->lock);
     chs_set_current_run(node->run);
-    void *job = node->job;
+    job_node todo = *node;
     free(node);
-    run_job(job, e->identity, e->witness);
+    if (todo.function) todo.function(todo.job);
+    else run_job(todo.job, e->identity, e->witness);
     chs_flush_runtime_message();
     chs_set_current_run(0);
     pthread_mutex_lock(&e->lock);
@@ -105,10 +108,10 @@ static uint64_t run_of(void *job) {
   return run;
 }
 
-static void add(executor *e, void *job) {
+static void add(executor *e, void *job, void (*function)(void *)) {
   job_node *node = malloc(sizeof *node);
   if (!node) abort();
-  *node = (job_node){NULL, job, run_of(job)};
+  *node = (job_node){NULL, job, function ? chs_current_run() : run_of(job), function};
   pthread_mutex_lock(&e->lock);
   *e->last = node;
   e->last = &node->next;
@@ -130,7 +133,7 @@ void chs_replace_parked_workers(void) {
 
 static __attribute__((swiftcall)) void enqueue(void *job, void *original) {
   (void)original;
-  add(&global, job);
+  add(&global, job, NULL);
 }
 
 bool chs_hook_global_executor(void) {
@@ -171,4 +174,5 @@ bool chs_hook_main_executor(void *identity, void *witness) {
   return true;
 }
 
-void chs_enqueue_main(void *job) { add(&main_actor, job); }
+void chs_enqueue_main(void *job) { add(&main_actor, job, NULL); }
+void chs_enqueue_main_function(void (*function)(void *), void *context) { add(&main_actor, context, function); }

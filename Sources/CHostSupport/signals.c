@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <execinfo.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -13,10 +14,12 @@
 #include "internal.h"
 
 _Atomic bool chs_installed;
+_Atomic bool chs_forked;
 static int report_pipe[2] = {-1, -1};
 static pthread_t main_thread;
+enum { STRANGERS = 64 };
 /// For threads that aren't ours (a dispatch queue's, a C library's): their traps are reported from here.
-static chs_thread strangers[64];
+static chs_thread strangers[STRANGERS];
 static _Atomic int stranger_count;
 
 bool chs_is_main_thread(void) { return pthread_equal(pthread_self(), main_thread); }
@@ -26,6 +29,14 @@ static uint64_t program_counter(const ucontext_t *uc) {
   return (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
 #else
   return uc->uc_mcontext.pc;
+#endif
+}
+
+static uint64_t stack_pointer(const ucontext_t *uc) {
+#if defined(__x86_64__)
+  return (uint64_t)uc->uc_mcontext.gregs[REG_RSP];
+#else
+  return uc->uc_mcontext.sp;
 #endif
 }
 
@@ -53,7 +64,17 @@ static void collect_frames(chs_thread *t, uint64_t pc) {
     t->report.frames[t->report.frame_count++] = (uint64_t)addresses[i];
 }
 
+/// Whether an innermost frame lies in the allocator: its lock is held then, and for ever.
+static bool stopped_in_allocator(const chs_report *r) {
+  for (int i = 0; i < r->frame_count && i < 4; i++)
+    if (chs_in_allocator(r->frames[i])) return true;
+  return false;
+}
+
 _Noreturn void chs_report_and_stop(chs_thread *t) {
+  if (atomic_load(&chs_forked)) _exit(128 + t->report.signal);
+  if (!t->report.stack_pointer) t->report.stack_pointer = (uint64_t)__builtin_frame_address(0);
+  if (t->report.event == CHS_TRAPPED && stopped_in_allocator(&t->report)) t->report.corrupted = true;
   atomic_store(&t->parked, true);
   chs_worker_parked(t->role);
   chs_release_streams();
@@ -85,7 +106,7 @@ _Noreturn void chs_park(enum chs_event event, int exit_status, const char *messa
 
 static chs_thread *stranger(void) {
   int i = atomic_fetch_add(&stranger_count, 1);
-  if (i >= 64) return NULL;
+  if (i >= STRANGERS) return NULL;
   chs_thread *t = &strangers[i];
   t->id = pthread_self();
   return t;
@@ -108,6 +129,21 @@ static void take_abort_message(chs_report *r) {
     if (strstr(r->message, damaged[i])) r->corrupted = true;
 }
 
+/// A stack that runs out in library code, in malloc most likely, would leave a lock behind that others need: such code
+/// gets a little more stack, and the thread stops when it comes back to the cell.
+static bool lend_stack(chs_thread *t, const ucontext_t *uc, uint64_t fault) {
+  const size_t kept = 64 << 10;
+  if (t->guard_bytes <= kept || chs_in_cell_code(program_counter(uc)) || atomic_exchange(&t->overflowed, true))
+    return false;
+  char *low = t->stack_low - t->guard_bytes + kept;
+  if (fault < (uint64_t)low || mprotect(low, t->guard_bytes - kept, PROT_READ | PROT_WRITE) != 0) return false;
+  void *addresses[CHS_MAX_FRAMES];
+  int count = backtrace(addresses, CHS_MAX_FRAMES);
+  for (int i = 1; i < count; i++)
+    if (chs_in_cell_code((uint64_t)addresses[i])) return chs_plant_breakpoint((uint64_t)addresses[i]);
+  return false;
+}
+
 static void on_trap(int signal, siginfo_t *info, void *context) {
   int saved_errno = errno;
   ucontext_t *uc = context;
@@ -120,17 +156,22 @@ static void on_trap(int signal, siginfo_t *info, void *context) {
 #endif
   if (signal == SIGTRAP && chs_lift_breakpoint(breakpoint)) {
     set_program_counter(uc, breakpoint);
-    if (t && atomic_load(&t->interrupt)) {
-      t->report.event = CHS_INTERRUPTED;
+    bool overflowed = t && atomic_load(&t->overflowed);
+    if (overflowed || (t && atomic_load(&t->interrupt))) {
+      t->report.event = overflowed ? CHS_TRAPPED : CHS_INTERRUPTED;
+      t->report.signal = overflowed ? SIGSEGV : 0;
+      t->report.stack_overflow = overflowed;
       t->report.role = t->role;
       t->report.run = atomic_load(&t->run);
       t->report.main_thread = chs_is_main_thread();
+      t->report.stack_pointer = stack_pointer(uc);
       collect_frames(t, breakpoint);
       chs_report_and_stop(t);
     }
     errno = saved_errno;
     return;
   }
+  if (t && t->role == CHS_SERVICE) _exit(74);
   if (!t) t = stranger();
   if (!t) _exit(71);
   chs_report *r = &t->report;
@@ -140,10 +181,15 @@ static void on_trap(int signal, siginfo_t *info, void *context) {
   r->signal = signal;
   r->main_thread = chs_is_main_thread();
   r->fault_address = (uint64_t)info->si_addr;
+  r->stack_pointer = stack_pointer(uc);
   if (signal == SIGSEGV && t->stack_low) {
     // A frame may be larger than the guard: anything near the low end counts.
     uint64_t low = (uint64_t)t->stack_low;
     r->stack_overflow = r->fault_address < low + (64 << 10) && r->fault_address + (16 << 20) > low;
+    if (r->stack_overflow && lend_stack(t, uc, r->fault_address)) {
+      errno = saved_errno;
+      return;
+    }
   }
   // A second trap while this one is being described: what is known must do.
   if (!atomic_exchange(&t->in_handler, true)) {
@@ -166,7 +212,7 @@ static bool in_blocking_call(const ucontext_t *uc) {
   } else {
     return false;
   }
-  return call != SYS_write && call != SYS_writev && call != SYS_pwrite64;
+  return call != SYS_write && call != SYS_writev && call != SYS_pwrite64 && call != SYS_sendto;
 #else
   const uint32_t *code = (const uint32_t *)program_counter(uc);
   return code[-1] == 0xd4000001 && uc->uc_mcontext.regs[0] == (uint64_t)-EINTR;
@@ -191,6 +237,7 @@ static void on_interrupt(int signal, siginfo_t *info, void *context) {
     t->report.role = t->role;
     t->report.run = atomic_load(&t->run);
     t->report.main_thread = chs_is_main_thread();
+    t->report.stack_pointer = stack_pointer(uc);
     collect_frames(t, pc);
     chs_report_and_stop(t);
   }
@@ -203,6 +250,15 @@ static void on_interrupt(int signal, siginfo_t *info, void *context) {
       break;
     }
   errno = saved_errno;
+}
+
+/// What the parent has not written yet is its own; the child would write it a second time.
+static void before_fork(void) { chs_flush_all_output(); }
+static void in_child(void) {
+  atomic_store(&chs_installed, false);
+  atomic_store(&chs_forked, true);
+  static const int traps[] = {SIGILL, SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGSYS, SIGINT, SIGPIPE};
+  for (size_t i = 0; i < sizeof traps / sizeof *traps; i++) signal(traps[i], SIG_DFL);
 }
 
 int chs_install(void) {
@@ -230,6 +286,7 @@ int chs_install(void) {
   // A client's Ctrl-C reaches the whole process group: the kernel decides what it means.
   signal(SIGINT, SIG_IGN);
   signal(SIGPIPE, SIG_IGN);
+  pthread_atfork(before_fork, NULL, in_child);
   atomic_store(&chs_installed, true);
   return report_pipe[0];
 }

@@ -1,10 +1,13 @@
 // Threads whose death is only their own: each has a signal stack, a run that it works for, and a report.
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <fcntl.h>
 #include <sys/syscall.h>
@@ -41,19 +44,25 @@ static void use_signal_stack(chs_thread *t) {
   sigaltstack(&ss, NULL);
 }
 
+static void find_stack(chs_thread *t) {
+  pthread_attr_t attributes;
+  if (pthread_getattr_np(pthread_self(), &attributes) != 0) return;
+  void *low;
+  pthread_attr_getstack(&attributes, &low, &t->stack_bytes);
+  pthread_attr_getguardsize(&attributes, &t->guard_bytes);
+  t->stack_low = low;
+  pthread_attr_destroy(&attributes);
+}
+
 /// Takes over the calling thread, so that a trap on it is reported like any other.
 chs_thread *chs_adopt(enum chs_role role) {
   chs_thread *t = new_thread(role);
   if (!t) return NULL;
   t->id = pthread_self();
   atomic_store(&t->alive, true);
-  pthread_attr_t attributes;
-  if (pthread_getattr_np(t->id, &attributes) == 0) {
-    void *low;
-    pthread_attr_getstack(&attributes, &low, &t->stack_bytes);
-    t->stack_low = low;
-    pthread_attr_destroy(&attributes);
-  }
+  find_stack(t);
+  // The process's first thread has no guard of a known size below it.
+  t->guard_bytes = 0;
   use_signal_stack(t);
   chs_self = t;
   publish(t);
@@ -62,25 +71,12 @@ chs_thread *chs_adopt(enum chs_role role) {
 
 /// Threads that ended normally, kept because a signal handler may still look at their entry.
 static pthread_mutex_t spare_lock = PTHREAD_MUTEX_INITIALIZER;
-static chs_thread *spare[64];
+enum { SPARE = 512 };
+static chs_thread *spare[SPARE];
 static int spare_count;
 
-static void *thread_main(void *argument) {
-  chs_thread *t = argument;
-  chs_self = t;
-  use_signal_stack(t);
-  // Whoever started us may have signals blocked, as threads of dispatch have.
-  sigset_t none;
-  sigemptyset(&none);
-  pthread_sigmask(SIG_SETMASK, &none, NULL);
-  pthread_attr_t attributes;
-  if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
-    void *low;
-    pthread_attr_getstack(&attributes, &low, &t->stack_bytes);
-    t->stack_low = low;
-    pthread_attr_destroy(&attributes);
-  }
-  t->body(t->context);
+/// The calling thread ends, or is ours no more.
+static void leave(chs_thread *t) {
   chs_flush_runtime_message();
   atomic_store(&t->run, 0);
   atomic_store(&t->interrupt, 0);
@@ -90,10 +86,36 @@ static void *thread_main(void *argument) {
   sigaltstack(&off, NULL);
   pthread_mutex_lock(&spare_lock);
   atomic_store(&t->alive, false);
-  if (spare_count < 64) spare[spare_count++] = t;
+  if (spare_count < SPARE) spare[spare_count++] = t;
   pthread_mutex_unlock(&spare_lock);
+}
+
+static void *thread_main(void *argument) {
+  chs_thread *t = argument;
+  chs_self = t;
+  use_signal_stack(t);
+  // Whoever started us may have signals blocked, as threads of dispatch have.
+  sigset_t none;
+  sigemptyset(&none);
+  pthread_sigmask(SIG_SETMASK, &none, NULL);
+  find_stack(t);
+  t->body(t->context);
+  leave(t);
   return NULL;
 }
+
+static void prepare(chs_thread *t, uint64_t run) {
+  t->report.message_length = 0;
+  t->report.stack_pointer = 0;
+  atomic_store(&t->mark, 0);
+  atomic_store(&t->interrupt, 0);
+  atomic_store(&t->critical, 0);
+  atomic_store(&t->overflowed, false);
+  atomic_store(&t->run, run);
+}
+
+/// Set while this file starts a thread itself.
+static __thread bool starting;
 
 chs_thread *chs_start(enum chs_role role, uint64_t run, size_t stack_bytes, void (*body)(void *), void *context) {
   chs_thread *t = NULL;
@@ -109,24 +131,22 @@ chs_thread *chs_start(enum chs_role role, uint64_t run, size_t stack_bytes, void
   t->role = role;
   t->body = body;
   t->context = context;
-  t->report.message_length = 0;
-  atomic_store(&t->mark, 0);
-  atomic_store(&t->interrupt, 0);
-  atomic_store(&t->critical, 0);
-  atomic_store(&t->run, run);
+  prepare(t, run);
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, stack_bytes);
-  pthread_attr_setguardsize(&attributes, 1 << 20);
+  pthread_attr_setguardsize(&attributes, (1 << 20) + (64 << 10));
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   // The handle must be whole before the thread can be seen; the lock keeps it from ending in between.
   pthread_mutex_lock(&spare_lock);
+  starting = true;
   int failure = pthread_create(&t->id, &attributes, thread_main, t);
+  starting = false;
   if (failure == 0) {
     atomic_store(&t->alive, true);
     if (fresh) publish(t);
-  } else if (!fresh || spare_count < 64) {
-    if (spare_count < 64) spare[spare_count++] = t;
+  } else if (spare_count < SPARE) {
+    spare[spare_count++] = t;
     if (fresh) publish(t);
   }
   pthread_mutex_unlock(&spare_lock);
@@ -134,6 +154,63 @@ chs_thread *chs_start(enum chs_role role, uint64_t run, size_t stack_bytes, void
   if (failure == 0) return t;
   errno = failure;
   return NULL;
+}
+
+// Threads that user code and libraries start: they get a signal stack, so that running out of stack stops only them,
+// and the run of the thread that started them, so that what they print and break is told with the right cell. An
+// interrupt doesn't stop them: a cell may leave them behind on purpose.
+typedef struct {
+  void *(*start)(void *);
+  void *argument;
+  uint64_t run;
+} stranger_start;
+static pthread_key_t stranger_key;
+static pthread_once_t stranger_once = PTHREAD_ONCE_INIT;
+static void leave_stranger(void *t) { leave(t); }
+static void make_stranger_key(void) { pthread_key_create(&stranger_key, leave_stranger); }
+
+static void *stranger_main(void *argument) {
+  stranger_start started = *(stranger_start *)argument;
+  free(argument);
+  chs_thread *t = NULL;
+  pthread_mutex_lock(&spare_lock);
+  if (spare_count > 0) t = spare[--spare_count];
+  pthread_mutex_unlock(&spare_lock);
+  bool fresh = t == NULL;
+  if (fresh) t = new_thread(CHS_UNKNOWN);
+  if (t) {
+    t->role = CHS_UNKNOWN;
+    t->id = pthread_self();
+    prepare(t, started.run);
+    find_stack(t);
+    // The guard of a thread that isn't ours is too small to lend from.
+    t->guard_bytes = 0;
+    use_signal_stack(t);
+    chs_self = t;
+    atomic_store(&t->alive, true);
+    if (fresh) publish(t);
+    pthread_setspecific(stranger_key, t);
+  }
+  return started.start(started.argument);
+}
+
+int pthread_create(
+    pthread_t *restrict id, const pthread_attr_t *restrict attributes, void *(*start)(void *), void *restrict argument) {
+  static int (*original)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+  if (!original)
+    original = (int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))dlsym(RTLD_NEXT, "pthread_create");
+  stranger_start *started = NULL;
+  if (atomic_load(&chs_installed) && !starting) {
+    pthread_once(&stranger_once, make_stranger_key);
+    started = malloc(sizeof *started);
+  }
+  if (!started) return original(id, attributes, start, argument);
+  // Workers of dispatch outlive what they are started for.
+  bool pooled = chs_in_dispatch(__builtin_return_address(0));
+  *started = (stranger_start){start, argument, pooled ? 0 : chs_current_run()};
+  int failure = original(id, attributes, stranger_main, started);
+  if (failure) free(started);
+  return failure;
 }
 
 uint64_t chs_current_run(void) { return chs_self ? atomic_load(&chs_self->run) : 0; }
@@ -178,12 +255,16 @@ void chs_leave_entry(void) {
 
 static int signal_number(void) { return SIGRTMIN + 7; }
 
+static bool works_for(const chs_thread *t, uint64_t run) {
+  return t->role != CHS_UNKNOWN && atomic_load(&t->alive) && !atomic_load(&t->parked) && atomic_load(&t->run) == run;
+}
+
 int chs_interrupt(uint64_t run, bool force) {
   int count = 0;
   // The lock keeps a thread from ending between the look and the signal.
   pthread_mutex_lock(&spare_lock);
   for (chs_thread *t = atomic_load(&all_threads); t; t = t->next) {
-    if (!atomic_load(&t->alive) || atomic_load(&t->parked) || atomic_load(&t->run) != run) continue;
+    if (!works_for(t, run)) continue;
     atomic_store(&t->interrupt, force ? 2 : 1);
     if (pthread_kill(t->id, signal_number()) == 0) count++;
   }
@@ -193,7 +274,7 @@ int chs_interrupt(uint64_t run, bool force) {
 
 bool chs_is_running(uint64_t run) {
   for (chs_thread *t = atomic_load(&all_threads); t; t = t->next)
-    if (atomic_load(&t->alive) && !atomic_load(&t->parked) && atomic_load(&t->run) == run) return true;
+    if (works_for(t, run)) return true;
   return false;
 }
 
@@ -206,15 +287,52 @@ int chs_process_descriptor(int pid) { return (int)syscall(SYS_pidfd_open, pid, 0
 
 void chs_release_stack(const chs_report *report) {
   const chs_thread *t = (const chs_thread *)((const char *)report - offsetof(chs_thread, report));
-  // The C library keeps the thread's own data at the top.
-  const size_t kept = 256 << 10;
-  if (!t->stack_low || t->stack_bytes <= 2 * kept) return;
-  madvise(t->stack_low, t->stack_bytes - kept, MADV_DONTNEED);
+  if (!t->stack_low || report->main_thread) return;
+  uint64_t low = (uint64_t)t->stack_low, high = low + t->stack_bytes;
+  // What lies on the stack may be referred to from elsewhere, but of a recursion that ran wild only the beginning is
+  // kept; the C library keeps the thread's own data at the top. The handler runs on another stack.
+  const uint64_t kept = 256 << 10, below = 16 << 10, page = 4096;
+  uint64_t end = report->stack_pointer > low && report->stack_pointer < high ? report->stack_pointer - below : high;
+  if (report->stack_overflow || end > high - kept) end = high - kept;
+  end &= ~(page - 1);
+  if (end <= low || t->stack_bytes <= 2 * kept) return;
+  // Without access it counts neither as memory in use nor against the limit.
+  mmap((void *)low, end - low, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+}
+
+bool chs_is_forked(void) { return atomic_load(&chs_forked); }
+void chs_end_forked(int status) {
+  fflush(NULL);
+  _exit(status);
+}
+
+bool chs_limit_memory(uint64_t bytes) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_DATA, &limit) != 0) return false;
+  limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
+  return setrlimit(RLIMIT_DATA, &limit) == 0;
 }
 
 int chs_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
 
-void chs_die_with_parent(void) { prctl(PR_SET_PDEATHSIG, SIGKILL); }
+_Noreturn void chs_end_group(void) {
+  if (getpgrp() == getpid()) kill(0, SIGKILL);
+  _exit(0);
+}
+
+static void on_orphaned(int signal) {
+  (void)signal;
+  chs_end_group();
+}
+void chs_die_with_parent(void) {
+  signal(SIGRTMIN + 8, on_orphaned);
+  prctl(PR_SET_PDEATHSIG, SIGRTMIN + 8);
+}
+
+void chs_serve(void) {
+  if (!chs_self) chs_adopt(CHS_SERVICE);
+  if (chs_self) chs_self->role = CHS_SERVICE;
+}
 
 int chs_move_descriptor(int fd) {
   int moved = fcntl(fd, F_DUPFD_CLOEXEC, 800);

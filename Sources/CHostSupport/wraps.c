@@ -43,7 +43,7 @@ void chs_flush_runtime_message(void) {
 
 /// Cells are linked with `--wrap=exit`: leaving ends the cell, not the session.
 _Noreturn void __wrap_exit(int status) {
-  if (!atomic_load(&chs_installed)) _exit(status);
+  if (!atomic_load(&chs_installed)) chs_end_forked(status);
   chs_park(CHS_EXITED, status, NULL);
 }
 

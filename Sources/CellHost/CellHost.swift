@@ -19,6 +19,7 @@ struct CellHost {
       FileHandle.standardError.write(Data("icl-cell-host is started by icl-kernel, not by hand\n".utf8))
       Foundation.exit(64)
     }
+    chs_die_with_parent()
     chs_buffer_output()
     let moved = chs_move_descriptor(descriptor)
     let reports = chs_install()

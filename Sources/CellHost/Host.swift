@@ -13,8 +13,11 @@ final class Host: Sendable {
   private let runs = Mutex<[UInt64: Run]>([:])
   private let acknowledgements = Mutex<(next: UInt64, waiting: [UInt64: DispatchSemaphore])>((0, [:]))
   private let descriptors: KeptDescriptors
-  /// For the C function that takes what runs with streams of their own print.
-  private static let output = Mutex<Host?>(nil)
+  private let memory = MemoryLimit()
+  /// What C code has not yet read of a line of input.
+  private let pendingInput = Mutex<[UInt8]>([])
+  /// For C functions, which have no context.
+  private static let current = Mutex<Host?>(nil)
 
   init(channel: FrameChannel, reports: Int32) {
     self.channel = channel
@@ -25,40 +28,55 @@ final class Host: Sendable {
   func start() {
     CellSupport.bridge = self
     NotebookOutput.sink = self
-    Self.output.withLock { $0 = self }
+    Self.current.withLock { $0 = self }
     chs_set_output_writer { run, isError, bytes, count in
       guard let bytes, count > 0 else { return }
-      Host.output.withLock { $0 }?.send(.output(run: run, isError: isError, Data(bytes: bytes, count: count)))
+      Host.current.withLock { $0 }?.send(.output(run: run, isError: isError, Data(bytes: bytes, count: count)))
+    }
+    chs_set_input_reader { bytes, count in
+      guard let bytes, count > 0 else { return 0 }
+      return Host.current.withLock { $0 }?.readInput(into: UnsafeMutableRawBufferPointer(start: bytes, count: count))
+        ?? 0
     }
     Interruption.install { [self] in isInterrupted(chs_current_run()) }
-    Thread.detachNewThread { self.serveRequests() }
-    Thread.detachNewThread { self.watchReports() }
-    Thread.detachNewThread { self.flushOutput() }
+    let services: [@Sendable (Host) -> Void] = [
+      { $0.serveRequests() }, { $0.watchReports() }, { $0.flushOutput() },
+    ]
+    for serve in services {
+      Thread.detachNewThread {
+        chs_serve()
+        serve(self)
+      }
+    }
     send(.ready)
   }
 
   /// Ends the process when the kernel is gone: nothing is left to run for.
   private func send(_ event: HostEvent) {
+    // The channel is the parent's, whatever a forked child of user code does.
+    guard !chs_is_forked() else { return }
     // A cell's own thread sends what it shows: stopped half-way, it would leave the channel locked.
     chs_enter_critical()
     defer { chs_leave_critical() }
-    do { try channel.send(event) } catch { _exit(0) }
+    do { try channel.send(event) } catch { chs_end_group() }
   }
 
   private func serveRequests() {
     while true {
-      guard let request = try? channel.receive(HostRequest.self) else { _exit(0) }
+      guard let request = try? channel.receive(HostRequest.self) else { chs_end_group() }
       switch request {
       case .run(let cell): run(cell)
       case .interrupt(let id): interrupt(id)
       case .inputReply(let id, let line): runs.withLock { $0[id] }?.input.put(line)
       case .progress(let number):
-        let running = runs.withLock { Array($0.keys) }
-        let reached = running.map { ($0, Int(chs_marked($0))) }
+        let running = runs.withLock { Array($0) }
+        let reached = running.map {
+          ($0.key, $0.value.isLoaded.load(ordering: .relaxed) ? Int(chs_marked($0.key)) : -1)
+        }
         send(.progress(number, reached: Dictionary(uniqueKeysWithValues: reached)))
       case .acknowledge(let number):
         acknowledgements.withLock { $0.waiting.removeValue(forKey: number) }?.signal()
-      case .shutdown: _exit(0)
+      case .shutdown: chs_end_group()
       }
     }
   }
@@ -69,7 +87,12 @@ final class Host: Sendable {
     descriptors.restore()
     let run = Run(cell)
     if cell.hasOwnOutput { _ = chs_open_streams(cell.id) }
-    runs.withLock { $0[cell.id] = run }
+    let count = runs.withLock { runs in
+      runs[cell.id] = run
+      return runs.count
+    }
+    memory.apply(runs: count, stackBytes: Self.stackBytes)
+    if count == 1 { chs_reopen_input() }
     let context = Unmanaged.passRetained(CellThread(host: self, run: run))
     let thread = chs_start(
       CHS_CELL, cell.id, Self.stackBytes,
@@ -84,17 +107,15 @@ final class Host: Sendable {
   private static let stackBytes = 512 << 20
 
   fileprivate func body(of run: Run) {
-    guard let handle = dlopen(run.cell.library, RTLD_NOW | RTLD_GLOBAL) else {
-      finish(run, .notLoaded(String(cString: dlerror())))
-      return
-    }
-    guard let symbol = dlsym(handle, run.cell.entry) else {
-      finish(run, .notLoaded("the cell has no entry point \(run.cell.entry)"))
-      return
-    }
-    chs_register_cell(symbol)
-    for old in run.cell.replaced { chs_replace_conformances(handle, run.cell.module, old) }
+    // Stopped while it holds the loader's lock, the thread would keep every later cell from being loaded.
+    chs_enter_critical()
+    let symbol = load(run)
+    chs_leave_critical()
+    guard let symbol else { return }
+    run.isLoaded.store(true, ordering: .relaxed)
     chs_call_entry(symbol)
+    // A child that the cell forked has come to the end of the cell's code.
+    if chs_is_forked() { chs_end_forked(0) }
     let outcome: RunOutcome =
       if let error = run.thrown.withLock({ $0 }) {
         .threw(
@@ -104,6 +125,21 @@ final class Host: Sendable {
         .completed
       }
     finish(run, outcome)
+  }
+
+  /// The cell's entry point; when there is none, the run is over.
+  private func load(_ run: Run) -> UnsafeMutableRawPointer? {
+    guard let handle = dlopen(run.cell.library, RTLD_NOW | RTLD_GLOBAL) else {
+      finish(run, .notLoaded(String(cString: dlerror())))
+      return nil
+    }
+    guard let symbol = dlsym(handle, run.cell.entry) else {
+      finish(run, .notLoaded("the cell has no entry point \(run.cell.entry)"))
+      return nil
+    }
+    chs_register_cell(symbol)
+    for old in run.cell.replaced { chs_replace_conformances(handle, run.cell.module, old) }
+    return symbol
   }
 
   /// The first caller for a run decides how it ended.
@@ -164,8 +200,9 @@ final class Host: Sendable {
 
   private func handle(_ pointer: UnsafePointer<chs_report>) {
     chs_replace_parked_workers()
+    chs_release_stack(pointer)
     let id = pointer.pointee.run
-    let run = runs.withLock { $0[id] }
+    let (run, count) = runs.withLock { ($0[id], $0.count) }
     let reached = Int(chs_marked(id))
     switch pointer.pointee.event {
     case CHS_INTERRUPTED:
@@ -176,8 +213,12 @@ final class Host: Sendable {
     case CHS_ABANDONED:
       if let run { finish(run, .inputRefused(reached: reached)) }
     default:
-      let trap = pointer.trap(reached: reached)
-      if trap.isStackOverflow { chs_release_stack(pointer) }
+      var trap = pointer.trap(reached: reached)
+      if trap.message.contains("Fatal error: failed to allocate")
+        || memory.isUsedUp(runs: count, stackBytes: Self.stackBytes)
+      {
+        trap.memoryLimit = memory.bytes
+      }
       // A trap on a thread nobody knows (a dispatch queue's) most likely belongs to the cell that runs: of several,
       // to the main shell's.
       if let run = run ?? (id == 0 ? mainRun : nil) {
@@ -232,6 +273,20 @@ extension Host: CellBridge {
     let id = chs_current_run()
     guard let run = runs.withLock({ $0[id] }), run.cell.wantsResult else { return }
     sendInOrder { .result(run: id, bundle, number: $0) }
+  }
+
+  /// For C code that reads standard input: a line at a time, in as many parts as it asks for.
+  private func readInput(into bytes: UnsafeMutableRawBufferPointer) -> Int {
+    if pendingInput.withLock({ $0.isEmpty }) {
+      guard let line = readLine(prompt: "") else { return 0 }
+      pendingInput.withLock { $0 = Array((line + "\n").utf8) }
+    }
+    return pendingInput.withLock { pending in
+      let count = min(bytes.count, pending.count)
+      bytes.copyBytes(from: pending.prefix(count))
+      pending.removeFirst(count)
+      return count
+    }
   }
 
   func readLine(prompt: String) -> String? {

@@ -60,7 +60,7 @@ package enum HostEvent: Codable, Sendable, Equatable {
   case inputRequest(run: UInt64, prompt: String)
   /// Bytes that a run with `hasOwnOutput` printed.
   case output(run: UInt64, isError: Bool, Data)
-  /// By run: the steps of its top-level code that are done.
+  /// By run: the steps of its top-level code that are done; -1 while it's being loaded.
   case progress(UInt64, reached: [UInt64: Int])
   case finished(run: UInt64, RunOutcome)
   /// A thread left over from an earlier cell trapped; no run of now is touched.
@@ -99,10 +99,12 @@ package struct Trap: Codable, Sendable, Equatable {
   package var frames: [Frame]
   /// How many of the cell's variable declarations were reached.
   package var reached: Int
+  /// Set when more memory was asked for than the host may have: that limit in bytes.
+  package var memoryLimit: UInt64?
 
   package init(
     run: UInt64, signal: Int, message: String, faultAddress: UInt64, isStackOverflow: Bool, isAsynchronous: Bool,
-    isFatalToHost: Bool, frames: [Frame], reached: Int
+    isFatalToHost: Bool, frames: [Frame], reached: Int, memoryLimit: UInt64? = nil
   ) {
     self.run = run
     self.signal = signal
@@ -113,6 +115,7 @@ package struct Trap: Codable, Sendable, Equatable {
     self.isFatalToHost = isFatalToHost
     self.frames = frames
     self.reached = reached
+    self.memoryLimit = memoryLimit
   }
 }
 

@@ -12,7 +12,8 @@ struct RunCommand: ParsableCommand {
     discussion: """
       Environment: ICL_LOG (trace, debug, info, notice, warning, error; default warning) sets how much is logged to \
       stderr; ICL_HISTORY names the file of the history; ICL_MODEL the GGUF file that `Engine()` loads; ICL_TOOLCHAIN \
-      the Swift toolchain that compiles cells.
+      the Swift toolchain that compiles cells; ICL_CELL_MEMORY how many GB of memory cells may use (default: nine \
+      tenths of the machine's).
       """)
 
   @Option(

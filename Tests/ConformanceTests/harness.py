@@ -53,8 +53,8 @@ class Outcome:
 class Kernel:
     """A running kernel with one client. Every message that arrives is checked against the specification."""
 
-    def __init__(self, name, key=None, cwd=None, **options):
-        self.cwd = cwd
+    def __init__(self, name, key=None, cwd=None, env=None, **options):
+        self.process = {"cwd": cwd} | ({} if env is None else {"env": env})
         self.manager = KernelManager(kernel_name=name, **options)
         # By channel: what arrived while something else was looked for.
         self.kept = {}
@@ -62,7 +62,7 @@ class Kernel:
             self.manager.session.key = key
 
     def __enter__(self):
-        self.manager.start_kernel(cwd=self.cwd)
+        self.manager.start_kernel(**self.process)
         self.client = ready(self.manager.client())
         return self
 

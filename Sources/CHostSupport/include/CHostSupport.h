@@ -23,8 +23,10 @@ enum chs_role {
   CHS_CELL = 1,
   /// Runs jobs of Swift's concurrency.
   CHS_JOBS = 2,
-  /// Runs the jobs of the main actor.
+  /// Runs the jobs of the main actor and what is sent to the main dispatch queue.
   CHS_MAIN = 3,
+  /// Serves the host itself: without it the process is of no use.
+  CHS_SERVICE = 4,
 };
 
 /// Filled by the thread itself before it parks; read afterwards by whoever got its address from the report pipe.
@@ -36,6 +38,8 @@ typedef struct chs_report {
   int signal;
   int exit_status;
   uint64_t fault_address;
+  /// Where the stack ended; 0 while the thread runs.
+  uint64_t stack_pointer;
   bool stack_overflow;
   bool main_thread;
   /// The C library found its heap or stack damaged: nothing in this process can be relied on.
@@ -106,11 +110,31 @@ int chs_pipe(int ends[2]);
 /// A descriptor that becomes readable when the process ends; -1 with errno.
 int chs_process_descriptor(int pid);
 
-/// Gives the memory of a parked thread's stack back, where it ran out: nobody returns to it.
+/// Gives the part of a parked thread's stack back that nothing lies on; where the stack ran out, all but its top.
 void chs_release_stack(const chs_report *report);
 
-/// Sends the calling process SIGKILL when its parent's thread ends.
+/// Whether the calling process is a child that user code forked.
+bool chs_is_forked(void);
+/// Ends a forked child as a program's end would, without the host's own exit handlers.
+_Noreturn void chs_end_forked(int status);
+
+/// Lets the process have `bytes` of private writable memory in all; more is refused to malloc. False with errno.
+bool chs_limit_memory(uint64_t bytes);
+
+/// Reads for the thread that asks, up to `count` bytes; 0 at the end of input. Called on any thread.
+typedef long (*chs_input_reader)(char *bytes, size_t count);
+/// Makes C's `stdin`, and reading from descriptor 0 on threads that work for a run, ask this function.
+void chs_set_input_reader(chs_input_reader function);
+/// Forgets that input has ended.
+void chs_reopen_input(void);
+
+/// Ends the calling process, and with it what it has started, when its parent's thread ends.
 void chs_die_with_parent(void);
+/// Ends the process and everything that cells have started in its group, at once.
+_Noreturn void chs_end_group(void);
+
+/// Says that the calling thread serves the host: a trap on it ends the process.
+void chs_serve(void);
 
 /// Moves a descriptor to a high number, closed on exec, out of the way of user code. Returns the new one or -1.
 int chs_move_descriptor(int fd);
@@ -146,6 +170,8 @@ bool chs_hook_global_executor(void);
 bool chs_hook_main_executor(void *identity, void *witness);
 /// Queues a job for the main actor's thread.
 void chs_enqueue_main(void *job);
+/// Queues a function for it.
+void chs_enqueue_main_function(void (*function)(void *), void *context);
 /// Starts threads in place of those that were parked, where jobs wait for them.
 void chs_replace_parked_workers(void);
 

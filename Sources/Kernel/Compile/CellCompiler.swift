@@ -86,10 +86,19 @@ package final class CellCompiler: Sendable {
     let cell = "\(folder)/\(module)"
     let text = (header + ["#sourceLocation(file: \"\(label)\", line: 1)"]).joined(separator: "\n") + "\n"
     do {
-      try FileManager.default.createDirectory(atPath: cell, withIntermediateDirectories: true)
+      try FileManager.default.createDirectory(atPath: cell, withIntermediateDirectories: false)
       try Data((text + source.edited.text + "\n").utf8).write(to: URL(fileURLWithPath: cell + "/main.swift"))
     } catch {
-      throw CompileFailure.system("the session folder \(folder) can't be written: \(error.localizedDescription)")
+      throw CompileFailure.system(shortage() ?? "the session folder \(folder) can't be written: \(error)")
+    }
+    var isDone = false
+    // What a failure leaves behind takes room that may be scarce.
+    defer {
+      if !isDone {
+        for path in [cell, "\(folder)/\(module).swiftmodule", "\(folder)/\(module).swiftdoc"] {
+          try? FileManager.default.removeItem(atPath: path)
+        }
+      }
     }
 
     let entry = "\(module)_main"
@@ -110,8 +119,7 @@ package final class CellCompiler: Sendable {
       if found.contains(where: { $0.severity == .error && $0.file == label }) {
         throw CompileFailure.diagnostics(Diagnostic.errors(found))
       }
-      let how = compiled.signal == 0 ? "ended with status \(compiled.status)" : "died of signal \(compiled.signal)"
-      throw CompileFailure.tool("swift-frontend \(how):\n\(compiled.output.suffix(4000))")
+      throw failure(of: "swift-frontend", compiled)
     }
     let middle = clock.now
     let library = "\(cell)/lib\(module).so"
@@ -126,7 +134,8 @@ package final class CellCompiler: Sendable {
         "--hash-style=both", "--eh-frame-hdr",
       ] + source.names.linkedLibraries(in: environment.toolchain.libraries) + environment.linkerFlags
         + packages.withLock { $0.flatMap(\.libraries) })
-    guard linked.succeeded else { throw CompileFailure.tool("ld.lld failed:\n\(linked.output.suffix(4000))") }
+    guard linked.succeeded else { throw failure(of: "ld.lld", linked) }
+    isDone = true
     prepare()
     log.debug(
       "compiled",
@@ -187,6 +196,31 @@ package final class CellCompiler: Sendable {
     }
     throw CompileFailure.system(
       "the session folder \(places.last ?? "") can't be written: \(failure?.localizedDescription ?? "")")
+  }
+
+  /// Why a tool failed that nothing in the cell explains.
+  private func failure(of tool: String, _ result: ToolResult) -> CompileFailure {
+    if let shortage = shortage(result.output) { return .system(shortage) }
+    let how =
+      result.isTimedOut
+      ? "took too long and was stopped"
+      : result.signal == 0 ? "ended with status \(result.status)" : "died of signal \(result.signal)"
+    return .tool("\(tool) \(how):\n\(result.output.suffix(4000))")
+  }
+
+  /// What is wrong with the disk on which cells are compiled; `nil` when it isn't the disk.
+  private func shortage(_ said: String = "") -> String? {
+    var disk = statvfs()
+    let after = "; every variable is as it was, and the cell can be run again when that is mended"
+    guard statvfs(folder, &disk) == 0, FileManager.default.fileExists(atPath: folder) else {
+      return "the session folder \(folder) is gone: restart the kernel"
+    }
+    if disk.f_flag & UInt(ST_RDONLY) != 0 || said.contains("Read-only file system") {
+      return "the session folder \(folder) can't be written: its file system is read-only\(after)"
+    }
+    let free = UInt64(disk.f_bavail) * UInt64(disk.f_frsize)
+    guard free < 256 << 10 || said.contains("No space left on device") else { return nil }
+    return "the disk that holds the session folder \(folder) is full: \(free >> 10) KB are free\(after)"
   }
 
   private func run(_ tools: ToolRunner, _ arguments: [String]) throws -> ToolResult {

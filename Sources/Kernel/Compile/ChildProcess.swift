@@ -9,6 +9,8 @@ package struct ToolResult: Sendable, Equatable {
   /// The signal that ended it, 0 for none.
   package var signal: Int32
   package var output: String
+  /// It was stopped because it took longer than it may.
+  package var isTimedOut = false
   package var succeeded: Bool { status == 0 && signal == 0 }
 
   package init(status: Int32, signal: Int32, output: String) {
@@ -27,11 +29,11 @@ package final class ToolRunner: Sendable {
 
   package var isCancelled: Bool { state.withLock { $0.cancelled } }
 
-  /// Ends the running tool and refuses new ones.
+  /// Ends the running tool, with whatever it started itself, and refuses new ones.
   package func cancel() {
     state.withLock {
       $0.cancelled = true
-      if $0.running > 0 { kill($0.running, SIGKILL) }
+      if $0.running > 0 { kill(-$0.running, SIGKILL) }
     }
   }
 
@@ -53,37 +55,70 @@ package final class ToolRunner: Sendable {
       return (tool, false)
     }
     defer { if isReady { ready?.removeArguments() } }
-    let output = collect(tool.output, child: tool.pid, limit: limit)
+    var collected = Collected()
+    collected.read(tool.output, until: tool.pid, limit: limit)
     close(tool.output)
     var status: Int32 = 0
-    while waitpid(tool.pid, &status, 0) < 0 && errno == EINTR {}
+    // Before the process is waited for: afterwards its number may be somebody else's.
     state.withLock { $0.running = 0 }
+    while waitpid(tool.pid, &status, 0) < 0 && errno == EINTR {}
     let signal = status & 0x7f
-    return ToolResult(
-      status: signal == 0 ? status >> 8 & 0xff : -1, signal: signal, output: String(decoding: output, as: UTF8.self))
+    var result = ToolResult(
+      status: signal == 0 ? status >> 8 & 0xff : -1, signal: signal,
+      output: String(decoding: collected.output, as: UTF8.self))
+    result.isTimedOut = collected.isTimedOut
+    return result
   }
 
-  private func collect(_ descriptor: Int32, child: pid_t, limit: Double) -> [UInt8] {
+  /// What a tool has written.
+  private struct Collected {
     var output: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 1 << 16)
-    let deadline = ContinuousClock.now + .seconds(limit)
-    while true {
-      var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-      let left = deadline - .now
-      if left <= .zero {
-        kill(child, SIGKILL)
-        output += Array("\nthe tool was stopped after \(Int(limit)) s\n".utf8)
-        break
+    var isTimedOut = false
+    private var buffer = [UInt8](repeating: 0, count: 1 << 16)
+
+    /// Reads until the process is over. Its own children may hold the pipe for longer: they aren't waited for.
+    mutating func read(_ descriptor: Int32, until child: pid_t, limit: Double) {
+      _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
+      let process = chs_process_descriptor(child)
+      defer { if process >= 0 { close(process) } }
+      let deadline = ContinuousClock.now + .seconds(limit)
+      while true {
+        var wanted = [
+          pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
+          pollfd(fd: process, events: Int16(POLLIN), revents: 0),
+        ]
+        let left = (deadline - .now).milliseconds
+        if left <= 0, !isTimedOut {
+          isTimedOut = true
+          kill(-child, SIGKILL)
+        }
+        let ready = poll(&wanted, 2, isTimedOut ? 1000 : Int32(clamping: Int(left) + 1))
+        if ready < 0 && errno != EINTR { return }
+        let isOpen = ready <= 0 || wanted[0].revents == 0 || drain(descriptor)
+        if ready > 0, wanted[1].revents != 0 {
+          _ = drain(descriptor)
+          return
+        }
+        // Where the system has no descriptors of processes, the end of the pipe has to do.
+        if !isOpen {
+          if process < 0 { return }
+          var over = pollfd(fd: process, events: Int16(POLLIN), revents: 0)
+          let remaining = isTimedOut ? 1000 : max(1, (deadline - .now).milliseconds)
+          if poll(&over, 1, Int32(clamping: Int(remaining))) > 0 || isTimedOut { return }
+        }
       }
-      let ready = poll(&wanted, 1, Int32(clamping: left.components.seconds * 1000 + 1000))
-      if ready < 0 && errno != EINTR { break }
-      if ready <= 0 { continue }
-      let n = read(descriptor, &buffer, buffer.count)
-      if n < 0 && errno == EINTR { continue }
-      if n <= 0 { break }
-      if output.count < 4 << 20 { output.append(contentsOf: buffer[..<n]) }
     }
-    return output
+
+    /// - Returns: `false` at the end of the pipe.
+    private mutating func drain(_ descriptor: Int32) -> Bool {
+      while true {
+        let n = Glibc.read(descriptor, &buffer, buffer.count)
+        if n == 0 { return false }
+        if n < 0 && errno == EINTR { continue }
+        if n < 0 { return errno == EAGAIN }
+        if output.count < 4 << 20 { output.append(contentsOf: buffer[..<n]) }
+      }
+    }
   }
 }
 
@@ -106,10 +141,15 @@ struct SpawnedTool: Sendable {
     }
     posix_spawn_file_actions_adddup2(&actions, pipes[1], 1)
     posix_spawn_file_actions_adddup2(&actions, pipes[1], 2)
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    // A group of its own: a tool may be a script that starts others, which must end with it.
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
     let variables = ProcessInfo.processInfo.environment.map { "\($0)=\($1)" }
     var child: pid_t = 0
     let failure = withCStrings(arguments) { argv in
-      withCStrings(variables) { posix_spawn(&child, arguments[0], &actions, nil, argv, $0) }
+      withCStrings(variables) { posix_spawn(&child, arguments[0], &actions, &attributes, argv, $0) }
     }
     close(pipes[1])
     guard failure == 0 else {
@@ -129,7 +169,7 @@ struct SpawnedTool: Sendable {
 
   /// Ends the process and forgets it.
   func end() {
-    kill(pid, SIGKILL)
+    kill(-pid, SIGKILL)
     close(output)
     var status: Int32 = 0
     while waitpid(pid, &status, 0) < 0 && errno == EINTR {}

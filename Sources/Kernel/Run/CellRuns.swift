@@ -8,6 +8,8 @@ enum Ending: Sendable {
   case died(status: Int32, signal: Int32, lost: String)
   /// The host said what went wrong before it ended itself.
   case fatal(Trap, lost: String)
+  /// The host could neither stop the cell nor go on, and was ended.
+  case stuck(String, lost: String)
   /// The host ended by what another shell's cell did.
   case diedOfAnother(lost: String)
   /// The host for which the cell was compiled was gone before it could run there.
@@ -52,18 +54,26 @@ final class Execution: Sendable {
 /// A run that the host works on.
 final class ActiveRun: Sendable {
   let id: UInt64
+  /// The number of its host.
+  let generation: Int
   let execution: Execution
   let events: @Sendable (CellEvent) -> Void
   /// What the cell adds to the ledger: cells that start meanwhile see it as far as it is there.
   let record: LedgerRecord?
   /// A trap that the host doesn't outlive: the run is over when the host is gone.
   let fatal = Mutex<Trap?>(nil)
+  /// Why the host is being ended although the cell still runs.
+  let stuck = Mutex<String?>(nil)
   private let decoders = Mutex((out: OutputDecoder(), error: OutputDecoder()))
   private let ending = Mutex<Ending?>(nil)
   private let done = DispatchSemaphore(value: 0)
 
-  init(id: UInt64, execution: Execution, record: LedgerRecord?, events: @escaping @Sendable (CellEvent) -> Void) {
+  init(
+    id: UInt64, generation: Int, execution: Execution, record: LedgerRecord?,
+    events: @escaping @Sendable (CellEvent) -> Void
+  ) {
     self.id = id
+    self.generation = generation
     self.execution = execution
     self.record = record
     self.events = events
@@ -74,6 +84,8 @@ final class ActiveRun: Sendable {
     let text = decoders.withLock { isError ? $0.error.decode(bytes) : $0.out.decode(bytes) }
     if !text.isEmpty { events(.stream(isError ? .stderr : .stdout, text)) }
   }
+
+  var isOver: Bool { ending.withLock { $0 != nil } }
 
   /// The first caller decides.
   func end(_ value: Ending) {

@@ -13,10 +13,9 @@ final class ProgressQuestion: Sendable {
     answered.signal()
   }
 
-  /// Nothing when the host is too busy to say: then only what needs no code to run can be seen of its cells.
-  func take() -> [UInt64: Int] {
-    _ = answered.wait(timeout: .now() + 2)
-    return answer.withLock { $0 }
+  /// `nil` when the host says nothing for so long.
+  func take(seconds: Double) -> [UInt64: Int]? {
+    answered.wait(timeout: .now() + seconds) == .success ? answer.withLock { $0 } : nil
   }
 }
 
@@ -90,26 +89,35 @@ extension CompilingCellRunner {
   /// What the cell has to import, from the cells that ran and from those that are running: of the latter, what they
   /// have declared by now.
   private func plan(_ source: CellSource, key: String) -> (LedgerRecord, generation: Int) {
-    let question = ProgressQuestion()
-    let asked = state.withLock { state -> (HostLink, UInt64)? in
-      guard let link = state.link, state.active.contains(where: { $0.record != nil }) else { return nil }
-      let number = state.nextRun
-      state.nextRun += 1
-      state.progress[number] = question
-      return (link, number)
-    }
-    if let (link, number) = asked { link.send(.progress(number)) }
-    let reached = asked == nil ? [:] : question.take()
+    // Of a host that is too busy to answer, nothing is seen but what ended.
+    let reached = state.withLock { $0.active.contains { $0.record != nil } } ? progress(within: 2) ?? [:] : [:]
     return state.withLock { state in
-      if let (_, number) = asked { state.progress[number] = nil }
       var ledger = state.ledger
-      for run in state.active { run.record?.enter(into: &ledger, reached: reached[run.id] ?? 0) }
+      for run in state.active {
+        if let steps = reached[run.id], steps >= 0 { run.record?.enter(into: &ledger, reached: steps) }
+      }
       let plan = ledger.plan(for: source.names, key: key)
       let serial = state.nextModule
       state.nextModule += 1
       let record = LedgerRecord(module: "Cell\(serial)", serial: serial, names: source.names, key: key, plan: plan)
       return (record, state.generation)
     }
+  }
+
+  /// How far the runs of the host have come, -1 for those that are being loaded; `nil` when it doesn't answer.
+  func progress(within seconds: Double) -> [UInt64: Int]? {
+    let question = ProgressQuestion()
+    let asked = state.withLock { state -> (HostLink, UInt64)? in
+      guard let link = state.link else { return nil }
+      let number = state.nextRun
+      state.nextRun += 1
+      state.progress[number] = question
+      return (link, number)
+    }
+    guard let (link, number) = asked else { return [:] }
+    link.send(.progress(number))
+    defer { state.withLock { $0.progress[number] = nil } }
+    return question.take(seconds: seconds)
   }
 
   /// One entry of `user_expressions`: a cell of its own whose result is kept instead of shown.
@@ -141,7 +149,8 @@ extension CompilingCellRunner {
   ) -> Ending {
     let started = state.withLock { state -> (ActiveRun, HostLink)? in
       guard let link = state.link, generation == nil || generation == state.generation else { return nil }
-      let active = ActiveRun(id: state.nextRun, execution: execution, record: record, events: events)
+      let active = ActiveRun(
+        id: state.nextRun, generation: state.generation, execution: execution, record: record, events: events)
       state.nextRun += 1
       // Interrupted between the compiler's end and now; from here on an interrupt finds the run.
       if execution.isInterrupted, record != nil { return nil }
@@ -181,6 +190,9 @@ extension CompilingCellRunner {
       return Traceback.plain(
         "HostDied", "the process that runs cells \(how)",
         lines: hint + ["A new one is started; the kernel goes on. \(lost)"])
+    case .stuck(let why, let lost):
+      return Traceback.plain(
+        "HostStuck", "the process that runs cells can't go on: \(why)", lines: ["A new one is started. \(lost)"])
     case .diedOfAnother(let lost):
       return Traceback.plain(
         "HostDied", "another cell damaged the process that runs cells",

@@ -7,6 +7,9 @@ extension CompilingCellRunner {
   /// Everything that comes from a host, on its link's thread.
   func receive(_ event: HostLink.Event, generation: Int) {
     let (link, isCurrent) = state.withLock { ($0.link, $0.generation == generation) }
+    if case .died(let status, let signal) = event {
+      return hostDied(status: status, signal: signal, generation: generation)
+    }
     guard isCurrent else { return }
     switch event {
     case .stream(let name, let text):
@@ -47,7 +50,7 @@ extension CompilingCellRunner {
       let error = Traceback(origins: origins, toolchain: environment.toolchain).error(for: trap)
       let text = "Work left over from an earlier cell stopped:\n" + error.traceback.joined(separator: "\n") + "\n"
       deliver(.stream(.stderr, text))
-    case .died(let status, let signal): hostDied(status: status, signal: signal)
+    case .died: break
     }
   }
 
@@ -65,11 +68,14 @@ extension CompilingCellRunner {
     state.withLock { $0.latest }?(event)
   }
 
-  private func hostDied(status: Int32, signal: Int32) {
+  private func hostDied(status: Int32, signal: Int32, generation: Int) {
     let (active, lost) = state.withLock { state -> ([ActiveRun], String) in
+      let active = state.active.filter { $0.generation == generation }
+      // Another one has taken its place: its variables are gone already.
+      guard state.generation == generation else { return (active, "") }
       var ledger = state.ledger
       // What running cells had declared is lost as well.
-      for run in state.active { run.record?.enter(into: &ledger, reached: .max) }
+      for run in active { run.record?.enter(into: &ledger, reached: .max) }
       let fresh = Set(state.freshLedger.declared.map(\.name))
       let lost = ledger.declared.map(\.name).filter { !fresh.contains($0) }
       let text =
@@ -79,15 +85,17 @@ extension CompilingCellRunner {
       state.link = nil
       state.ledger = state.freshLedger
       for question in state.progress.values { question.put([:]) }
-      if state.active.isEmpty, !state.isShutDown {
+      if active.isEmpty, !state.isShutDown {
         let how = signal == 0 ? "ended with status \(status)" : "was ended by signal \(signal)"
         state.notices += "The process that runs cells \(how) between two cells; a new one was started. \(text)\n"
       }
-      return (state.active, state.isShutDown ? "" : text)
+      return (active, state.isShutDown ? "" : text)
     }
     let trap = active.lazy.compactMap { run in run.fatal.withLock { $0 } }.first
     for run in active {
-      if let own = run.fatal.withLock({ $0 }) {
+      if let why = run.stuck.withLock({ $0 }) {
+        run.end(.stuck(why, lost: lost))
+      } else if let own = run.fatal.withLock({ $0 }) {
         run.end(.fatal(own, lost: lost))
       } else if trap != nil {
         run.end(.diedOfAnother(lost: lost))

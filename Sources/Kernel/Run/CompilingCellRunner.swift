@@ -74,7 +74,6 @@ package final class CompilingCellRunner: CellRunner {
     }
     for execution in executions { execution.tools.cancel() }
     compiler.close()
-    link?.send(.shutdown)
     link?.terminate()
     folder.remove()
   }
@@ -135,15 +134,37 @@ package final class CompilingCellRunner: CellRunner {
       (
         state.link,
         state.executions.map { execution in
-          (execution.interrupt(), state.active.first { $0.execution === execution }?.id)
+          (execution.interrupt(), state.active.first { $0.execution === execution })
         }
       )
     }
     for (count, run) in asked {
-      guard let run else { continue }
-      // Asked three times and still running: the host can't be saved.
-      if count >= 3 { link?.terminate() } else { link?.send(.interrupt(run: run)) }
+      guard let run, let link else { continue }
+      if count >= 3 {
+        run.stuck.withLock { $0 = "the cell went on after three interrupts" }
+        link.terminate()
+      } else {
+        link.send(.interrupt(run: run.id))
+      }
+      if count == 1 { Thread.detachNewThread { self.followInterrupt(of: run, link) } }
     }
+  }
+
+  /// A host that can't even load a cell, or doesn't answer, would keep every later cell waiting: a thread that was
+  /// stopped earlier holds what it needs. It is replaced. A cell that merely takes its time is left alone.
+  private func followInterrupt(of run: ActiveRun, _ link: HostLink) {
+    let deadline = ContinuousClock.now + .seconds(8)
+    while !run.isOver, .now < deadline { Thread.sleep(forTimeInterval: 0.05) }
+    if run.isOver { return }
+    let reached = progress(within: 15)
+    if reached == nil {
+      run.stuck.withLock { $0 = "it doesn't answer" }
+    } else if reached?[run.id] == -1 {
+      run.stuck.withLock { $0 = "a thread that was stopped holds a lock which loading a cell needs" }
+    } else {
+      return
+    }
+    link.terminate()
   }
 
   // MARK: Help while typing

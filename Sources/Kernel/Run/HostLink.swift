@@ -53,7 +53,33 @@ final class HostLink: @unchecked Sendable {
     try? channel?.send(request)
   }
 
-  func terminate() { if pid > 0 { kill(pid, SIGKILL) } }
+  /// Ends the process at once, and with it what cells have started: nobody could end that any more.
+  func terminate() {
+    guard pid > 0 else { return }
+    let started = Self.descendants(of: pid)
+    kill(-pid, SIGKILL)
+    for process in started { kill(process, SIGKILL) }
+  }
+
+  /// Processes that this one has started, and those that they have.
+  private static func descendants(of pid: pid_t) -> [pid_t] {
+    var children: [pid_t: [pid_t]] = [:]
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
+      guard let process = pid_t(name), let text = try? String(contentsOfFile: "/proc/\(name)/stat", encoding: .utf8),
+        // "7 (name, which may hold anything) S parent …"
+        let end = text.lastIndex(of: ")"), let parent = text[end...].split(separator: " ").dropFirst(2).first,
+        let number = pid_t(parent)
+      else { continue }
+      children[number, default: []].append(process)
+    }
+    var found: [pid_t] = []
+    var left = children[pid] ?? []
+    while let next = left.popLast() {
+      found.append(next)
+      left += children[next] ?? []
+    }
+    return found
+  }
 
   // MARK: Starting
 
@@ -160,7 +186,8 @@ final class HostLink: @unchecked Sendable {
     for index in streams.indices { drain(index, atMost: .max) }
     for index in streams.indices { streams[index].finish(receive) }
     // The channel may have been closed by user code while the process lives on: without it, it's of no use.
-    kill(pid, SIGKILL)
+    // What cells started ends with it, or nobody could end it any more.
+    kill(-pid, SIGKILL)
     var status: Int32 = 0
     while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
     close(pipes.out)

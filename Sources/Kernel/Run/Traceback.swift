@@ -88,6 +88,14 @@ struct Traceback: Sendable {
     if trap.isStackOverflow {
       return ("StackOverflow", "functions called one another too deeply; 512 MiB of stack are used up")
     }
+    if let limit = trap.memoryLimit {
+      let gigabytes = String(format: "%.1f", Double(limit) / 1e9)
+      return (
+        "OutOfMemory",
+        "cells may use \(gigabytes) GB of memory, and more was asked for; let go of what earlier cells hold "
+          + "(`x = []`), or set ICL_CELL_MEMORY, in GB, before Jupyter starts"
+      )
+    }
     let text = trap.message.components(separatedBy: "Current stack trace:")[0].split(separator: "\n").map(String.init)
       .filter { !$0.isEmpty }
     // "Module/file.swift:12: Fatal error: Index out of range"
