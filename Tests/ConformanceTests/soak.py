@@ -16,7 +16,9 @@ import pathlib
 import random
 import signal
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -190,15 +192,16 @@ def main():
     parser.add_argument("--cells", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    import conftest
     from harness import Kernel
 
-    conftest.pytest_configure(None)
-    try:
-        with Kernel(conftest.KERNEL_NAME) as kernel:
+    executable = HERE.parents[1] / ".build/release/icl-kernel"
+    with tempfile.TemporaryDirectory(prefix="icl-soak-") as scratch:
+        subprocess.run(
+            [executable, "install", "--prefix", scratch, "--name", "swift-soak"], check=True, stdout=subprocess.DEVNULL
+        )
+        os.environ |= {"JUPYTER_PATH": f"{scratch}/share/jupyter", "ICL_HISTORY": f"{scratch}/history.sqlite"}
+        with Kernel("swift-soak") as kernel:
             report = Soak(kernel, options.cells, options.seed, lambda text: print(text, file=sys.stderr)).run()
-    finally:
-        conftest.pytest_unconfigure(None)
     print(report)
     return 1 if report.wrong else 0
 
