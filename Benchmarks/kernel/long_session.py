@@ -4,7 +4,7 @@
     .venv/bin/python Benchmarks/kernel/long_session.py --cells 2000 --json out/long-session.json
 
 Cells are of the kinds people write: values, functions, types, an extension, a loop that prints, uses of what the last
-twenty cells declared. One cell in ten is a run again of an earlier one. Around each of the marks, the same small cell is
+twenty cells declared. One cell in ten is an earlier one run again. Around each of the marks, the same small cell is
 timed twenty times; everything else is read from /proc.
 """
 
@@ -23,10 +23,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def cell(i):
-    back = max(1, i - 7)
+    back = i - 7
+    known = f"value{back - back % 8}" if back >= 8 else "1"
     return [
         f"let value{i} = {i}",
-        f"func f{i}(_ x: Int) -> Int {{ x + value{back - back % 8} }}\nf{i}(1)",
+        f"func f{i}(_ x: Int) -> Int {{ x + {known} }}\nf{i}(1)",
         f"struct S{i} {{ var a = {i}; var b: [Int] = [1, 2, 3] }}\nlet s{i} = S{i}()",
         f"import Foundation\nlet text{i} = String(format: \"%05d\", {i})\nprint(text{i})",
         f"extension Int {{ var plus{i}: Int {{ self + {i} }} }}\n5.plus{i}",
@@ -119,7 +120,7 @@ def main():
     rows, errors = [], []
     marks = [m for m in (10, 200, 500, 1000, 2000) if m <= options.cells]
     for i in range(1, options.cells + 1):
-        number = i - 9 if i % 10 == 0 and i > 10 else i
+        number = i - 8 if i % 10 == 9 else i
         _, error = session.run(cell(number), f"cell-{number}")
         if error:
             errors.append((i, error))
