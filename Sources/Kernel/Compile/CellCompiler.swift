@@ -224,7 +224,12 @@ package final class CellCompiler: Sendable {
   }
 
   private func run(_ tools: ToolRunner, _ arguments: [String]) throws -> ToolResult {
-    let result = try tools.run(arguments, ready: arguments.first.flatMap(stand.take))
+    let ready = arguments.first.flatMap(stand.take)
+    var result = try tools.run(arguments, ready: ready)
+    // One that waited may have been killed just before it was taken: another is started, whose end counts.
+    if ready != nil, result.signal == SIGKILL, !result.isTimedOut, !tools.isCancelled {
+      result = try tools.run(arguments)
+    }
     if result.signal == SIGKILL, tools.isCancelled { throw CompileFailure.interrupted }
     return result
   }
