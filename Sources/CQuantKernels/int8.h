@@ -50,11 +50,11 @@ static inline size_t cqk_scale_bytes(cqk_scales s) {
 }
 static inline size_t cqk_code_bytes(int is_small) { return is_small ? 256 : 512; }
 
-// A row of inputs: k signed codes; k/32 scales d; k/32 products d · (sum of 32 codes); k/32 negative sums of 32 codes;
-// k/16 negative sums of 16.
-static inline const float *cqk_x_scales(const int8_t *row, size_t k) { return (const float *)(const void *)(row + k); }
-static inline const float *cqk_x_offsets(const int8_t *row, size_t k) { return cqk_x_scales(row, k) + k / 32; }
-static inline const int32_t *cqk_x_block_sums(const int8_t *row, size_t k) {
-  return (const int32_t *)(const void *)(row + k + k / 4);
-}
-static inline const int32_t *cqk_x_sums(const int8_t *row, size_t k) { return cqk_x_block_sums(row, k) + k / 32; }
+// A row of inputs is a run of blocks of 32: everything that a product needs of one stands together.
+typedef struct {
+  int8_t code[32];
+  float scale;          // d
+  float offset;         // d · (sum of the codes)
+  int32_t sum;          // negative sum of the codes
+  int32_t half_sum[2];  // negative sums of the first 16 and the last
+} cqk_x_block;

@@ -13,9 +13,7 @@
 TARGET static void quantize_int8(const float *x, size_t ldx, int8_t *codes, size_t t, size_t k) {
   for (size_t i = 0; i < t; i++) {
     const float *at = x + i * ldx;
-    int8_t *row = codes + i * cqk_int8_input_bytes(k);
-    float *scales = (float *)(void *)(row + k), *offsets = scales + k / 32;
-    int32_t *block_sums = (int32_t *)(void *)(offsets + k / 32), *sums = block_sums + k / 32;
+    cqk_x_block *row = (cqk_x_block *)(void *)(codes + i * cqk_int8_input_bytes(k));
     for (size_t b = 0; b < k / 32; b++, at += 32) {
       uint32_t most = 0;
       for (size_t j = 0; j < 32; j++) {
@@ -31,14 +29,15 @@ TARGET static void quantize_int8(const float *x, size_t ldx, int8_t *codes, size
         float value = is_number ? at[j] * inverse : 0;
         code[j] = (int32_t)to_bits(value + 0x1.8p+23f) - 0x4b400000;
       }
-      for (size_t j = 0; j < 32; j++) row[32 * b + j] = (int8_t)code[j];
+      for (size_t j = 0; j < 32; j++) row[b].code[j] = (int8_t)code[j];
       for (size_t j = 0; j < 16; j++) sum[0] += code[j];
       for (size_t j = 16; j < 32; j++) sum[1] += code[j];
-      block_sums[b] = -(sum[0] + sum[1]);
-      sums[2 * b] = -sum[0];
-      sums[2 * b + 1] = -sum[1];
-      scales[b] = is_number ? is_zero ? 0 : peak / 127.0f : from_bits(0x7fc00000);
-      offsets[b] = scales[b] * (float)(sum[0] + sum[1]);
+      float scale = is_number ? is_zero ? 0 : peak / 127.0f : from_bits(0x7fc00000);
+      row[b].scale = scale;
+      row[b].offset = scale * (float)(sum[0] + sum[1]);
+      row[b].sum = -(sum[0] + sum[1]);
+      row[b].half_sum[0] = -sum[0];
+      row[b].half_sum[1] = -sum[1];
     }
   }
 }
@@ -52,11 +51,10 @@ CQK_INLINE TARGET void int8_tile(
     int accumulate, size_t tokens) {
   (void)ldx, (void)ldy, (void)tokens;
   size_t scales = cqk_scale_bytes(c.scales), codes = cqk_code_bytes(c.is_small);
-  const float *d = cqk_x_scales(x, k), *offsets = cqk_x_offsets(x, k);
-  const int32_t *sums = cqk_x_sums(x, k);
+  const cqk_x_block *input = (const cqk_x_block *)(const void *)x;
   const uint8_t *head = w;
   float acc[16] = {0};
-  for (size_t b = 0; b < k / 32; b++) {
+  for (size_t b = 0; b < k / 32; b++, input++) {
     if (b % 8 == 0) {
       head = w;
       w += cqk_head_bytes(c.scales);
@@ -65,25 +63,25 @@ CQK_INLINE TARGET void int8_tile(
       int32_t sum[2] = {0, 0};
       for (size_t j = 0; j < 32; j++) {
         const uint8_t *vector = w + scales + (c.is_small ? j % 16 : j) / 4 * 64 + 4 * r + j % 4;
-        sum[j / 16] += (c.is_small ? (j < 16 ? *vector & 15 : *vector >> 4) : *vector) * x[32 * b + j];
+        sum[j / 16] += (c.is_small ? (j < 16 ? *vector & 15 : *vector >> 4) : *vector) * input->code[j];
       }
-      int32_t low = sum[0] + c.bias * sums[2 * b], high = sum[1] + c.bias * sums[2 * b + 1];
+      int32_t low = sum[0] + c.bias * input->half_sum[0], high = sum[1] + c.bias * input->half_sum[1];
       switch (c.scales) {
-        case CQK_PLAIN: acc[r] = fmaf((float)(low + high), d[b] * half(w + 2 * r), acc[r]); break;
+        case CQK_PLAIN: acc[r] = fmaf((float)(low + high), input->scale * half(w + 2 * r), acc[r]); break;
         case CQK_SIGNED:
-          acc[r] = fmaf((float)(low + high), d[b] * (half(head + 2 * r) * (float)(int8_t)w[r]), acc[r]);
+          acc[r] = fmaf((float)(low + high), input->scale * (half(head + 2 * r) * (float)(int8_t)w[r]), acc[r]);
           break;
         case CQK_HALVED:
-          acc[r] = fmaf((float)low, d[b] * (half(head + 2 * r) * (float)(int8_t)w[r]), acc[r]);
-          acc[r] = fmaf((float)high, d[b] * (half(head + 2 * r) * (float)(int8_t)w[16 + r]), acc[r]);
+          acc[r] = fmaf((float)low, input->scale * (half(head + 2 * r) * (float)(int8_t)w[r]), acc[r]);
+          acc[r] = fmaf((float)high, input->scale * (half(head + 2 * r) * (float)(int8_t)w[16 + r]), acc[r]);
           break;
         case CQK_OFFSET:
-          acc[r] = fmaf((float)(low + high), d[b] * half(w + 2 * r), acc[r]);
-          acc[r] = fmaf(half(w + 32 + 2 * r), offsets[b], acc[r]);
+          acc[r] = fmaf((float)(low + high), input->scale * half(w + 2 * r), acc[r]);
+          acc[r] = fmaf(half(w + 32 + 2 * r), input->offset, acc[r]);
           break;
         case CQK_MINIMUM:
-          acc[r] = fmaf((float)(low + high), d[b] * (half(head + 2 * r) * (float)w[r]), acc[r]);
-          acc[r] = fmaf(-(half(head + 32 + 2 * r) * (float)w[16 + r]), offsets[b], acc[r]);
+          acc[r] = fmaf((float)(low + high), input->scale * (half(head + 2 * r) * (float)w[r]), acc[r]);
+          acc[r] = fmaf(-(half(head + 32 + 2 * r) * (float)w[16 + r]), input->offset, acc[r]);
           break;
       }
     }
@@ -93,41 +91,44 @@ CQK_INLINE TARGET void int8_tile(
 }
 #endif
 
-// Several rows of x pass a panel while it is in the first-level cache.
-CQK_INLINE TARGET void int8_panel(
-    cqk_coding c, const int8_t *x, size_t ldx, const uint8_t *w, float *y, size_t ldy, size_t t, size_t k,
-    size_t columns, int accumulate) {
-  size_t i = 0;
-  for (; i + CQK_INT8_TOKENS <= t; i += CQK_INT8_TOKENS)
-    int8_tile(c, x + i * ldx, ldx, w, y + i * ldy, ldy, k, columns, accumulate, CQK_INT8_TOKENS);
-  for (; i < t; i++) int8_tile(c, x + i * ldx, ldx, w, y + i * ldy, ldy, k, columns, accumulate, 1);
+// All rows of x times the panels of n rows of w.
+CQK_INLINE TARGET void int8_panels(
+    cqk_coding c, const int8_t *x, size_t ldx, const uint8_t *w, size_t panel, float *y, size_t ldy, size_t t, size_t n,
+    size_t k, int accumulate) {
+  size_t j = 0;
+#ifdef CQK_INT8_WIDE
+  if (t > 1 && n > 16) j = wide_panels(c, x, ldx, w, panel, y, ldy, t, n, k, accumulate);
+#endif
+  for (; j < n; j += 16) {
+    // Several rows of x pass a panel while it is in the first-level cache.
+    const uint8_t *at = w + j / 16 * panel;
+    size_t i = 0, columns = cqk_min(16, n - j);
+    for (; i + CQK_INT8_TOKENS <= t; i += CQK_INT8_TOKENS)
+      int8_tile(c, x + i * ldx, ldx, at, y + i * ldy + j, ldy, k, columns, accumulate, CQK_INT8_TOKENS);
+    for (; i < t; i++) int8_tile(c, x + i * ldx, ldx, at, y + i * ldy + j, ldy, k, columns, accumulate, 1);
+  }
 }
 
 TARGET static void gemm_int8(
     const int8_t *x, cqk_type type, const void *panels, float *y, size_t ldy, size_t t, size_t n, size_t k,
     int accumulate) {
   size_t panel = cqk_int8_panel_bytes(type, k), ldx = cqk_int8_input_bytes(k);
-  for (size_t j = 0; j < n; j += 16) {
-    const uint8_t *w = (const uint8_t *)panels + j / 16 * panel;
-    float *at = y + j;
-    size_t columns = cqk_min(16, n - j);
-    // Each call has a coding known when compiled.
-    switch (type) {
+  // Each call has a coding known when compiled.
+  switch (type) {
 #define CQK_CODED(name, scales, bias, is_small) \
-  case name: int8_panel((cqk_coding){scales, bias, is_small}, x, ldx, w, at, ldy, t, k, columns, accumulate); break;
-      CQK_CODED(CQK_Q4_0, CQK_PLAIN, 8, 1)
-      CQK_CODED(CQK_Q4_1, CQK_OFFSET, 0, 1)
-      CQK_CODED(CQK_Q5_0, CQK_PLAIN, 16, 0)
-      CQK_CODED(CQK_Q5_1, CQK_OFFSET, 0, 0)
-      case CQK_IQ4_NL:
-      CQK_CODED(CQK_Q8_0, CQK_PLAIN, 128, 0)
-      CQK_CODED(CQK_Q3_K, CQK_HALVED, 4, 1)
-      CQK_CODED(CQK_Q4_K, CQK_MINIMUM, 0, 1)
-      CQK_CODED(CQK_Q5_K, CQK_MINIMUM, 0, 0)
-      CQK_CODED(CQK_Q6_K, CQK_HALVED, 32, 0)
-      CQK_CODED(CQK_IQ4_XS, CQK_SIGNED, 128, 0)
+  case name: int8_panels((cqk_coding){scales, bias, is_small}, x, ldx, panels, panel, y, ldy, t, n, k, accumulate); break;
+    CQK_CODED(CQK_Q4_0, CQK_PLAIN, 8, 1)
+    CQK_CODED(CQK_Q4_1, CQK_OFFSET, 0, 1)
+    CQK_CODED(CQK_Q5_0, CQK_PLAIN, 16, 0)
+    CQK_CODED(CQK_Q5_1, CQK_OFFSET, 0, 0)
+    case CQK_IQ4_NL:
+    CQK_CODED(CQK_Q8_0, CQK_PLAIN, 128, 0)
+    CQK_CODED(CQK_Q3_K, CQK_HALVED, 4, 1)
+    CQK_CODED(CQK_Q4_K, CQK_MINIMUM, 0, 1)
+    CQK_CODED(CQK_Q5_K, CQK_MINIMUM, 0, 0)
+    CQK_CODED(CQK_Q6_K, CQK_HALVED, 32, 0)
+    CQK_CODED(CQK_IQ4_XS, CQK_SIGNED, 128, 0)
 #undef CQK_CODED
-      default: break;
-    }
+    default: break;
   }
 }

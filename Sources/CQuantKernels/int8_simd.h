@@ -109,21 +109,22 @@ CQK_INLINE TARGET void int8_tile(
         }
       }
       for (size_t i = 0; i < tokens; i++) {
-        const int8_t *row = x + i * ldx, *at = row + 32 * b;
-        real_lanes dx = LANES(set1_ps)(cqk_x_scales(row, k)[b]);
+        const cqk_x_block *input = (const cqk_x_block *)(const void *)(x + i * ldx) + b;
+        const int8_t *at = input->code;
+        real_lanes dx = LANES(set1_ps)(input->scale);
         if (c.scales == CQK_HALVED) {
-          int_lanes low = bias_times(c.bias, cqk_x_sums(row, k)[2 * b]);
-          int_lanes high = bias_times(c.bias, cqk_x_sums(row, k)[2 * b + 1]);
+          int_lanes low = bias_times(c.bias, input->half_sum[0]);
+          int_lanes high = bias_times(c.bias, input->half_sum[1]);
           for (size_t j = 0; j < 4; j++) low = dot4(low, code[j], at + 4 * j, is_wide);
           for (size_t j = 4; j < 8; j++) high = dot4(high, code[j], at + 4 * j, is_wide);
           acc[i] = LANES(fmadd_ps)(LANES(cvtepi32_ps)(low), LANES(mul_ps)(dx, scale), acc[i]);
           acc[i] = LANES(fmadd_ps)(LANES(cvtepi32_ps)(high), LANES(mul_ps)(dx, second), acc[i]);
           continue;
         }
-        int_lanes sum = bias_times(c.bias, cqk_x_block_sums(row, k)[b]);
+        int_lanes sum = bias_times(c.bias, input->sum);
         for (size_t j = 0; j < 8; j++) sum = dot4(sum, code[j], at + 4 * j, is_wide);
         acc[i] = LANES(fmadd_ps)(LANES(cvtepi32_ps)(sum), LANES(mul_ps)(dx, scale), acc[i]);
-        real_lanes offset = LANES(set1_ps)(cqk_x_offsets(row, k)[b]);
+        real_lanes offset = LANES(set1_ps)(input->offset);
         if (c.scales == CQK_OFFSET) acc[i] = LANES(fmadd_ps)(second, offset, acc[i]);
         if (c.scales == CQK_MINIMUM) acc[i] = LANES(fnmadd_ps)(second, offset, acc[i]);
       }
@@ -141,3 +142,8 @@ CQK_INLINE TARGET void int8_tile(
     }
   }
 }
+
+#if CQK_LANES == 16 && defined(CQK_VNNI)
+#define CQK_INT8_WIDE
+#include "int8_wide.h"
+#endif

@@ -149,7 +149,7 @@ size_t cqk_int8_panel_bytes(cqk_type type, size_t k);
 // Packs up to 16 stored rows; missing ones become 0.
 void cqk_pack_int8_panel(
     cqk_type type, const void *CQK_NONNULL w, size_t row_bytes, size_t rows, size_t k, void *CQK_NONNULL panel);
-static inline size_t cqk_int8_input_bytes(size_t k) { return k + 5 * (k / 8); }
+static inline size_t cqk_int8_input_bytes(size_t k) { return k / 32 * 52; }
 
 // Weights in a block of this type, and its bytes.
 static inline size_t cqk_block_size(cqk_type type) {
