@@ -22,6 +22,8 @@ const cqk_kernels *cqk_kernels_for(cqk_isa isa) {
       return cqk_kernels_for(CQK_AVX2) && __builtin_cpu_supports("avxvnni") ? &cqk_avx2vnni_kernels : NULL;
     case CQK_AVX512_VNNI:
       return cqk_kernels_for(CQK_AVX512) && __builtin_cpu_supports("avx512vnni") ? &cqk_avx512vnni_kernels : NULL;
+    case CQK_AVX512_BF16:
+      return cqk_kernels_for(CQK_AVX512) && cqk_bf16_usable() ? &cqk_avx512bf16_kernels : NULL;
 #if defined(__linux__)
     case CQK_AMX:
       return cqk_kernels_for(CQK_AVX512) && cqk_amx_usable() ? &cqk_amx_kernels : NULL;

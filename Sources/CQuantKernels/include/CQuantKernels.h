@@ -31,6 +31,7 @@ typedef enum {
   CQK_AMX = 3,
   CQK_AVX2_VNNI = 4,
   CQK_AVX512_VNNI = 5,
+  CQK_AVX512_BF16 = 6,
 } cqk_isa;
 
 // How weights are stored, with GGUF's numbers.
@@ -53,7 +54,7 @@ typedef enum {
 } cqk_type;
 
 typedef struct CQK_SENDABLE cqk_kernels {
-  // "reference", "avx2", "avx2vnni", "avx512", "avx512vnni" or "amx".
+  // "reference", "avx2", "avx2vnni", "avx512", "avx512vnni", "avx512bf16" or "amx".
   const char *CQK_NONNULL name;
 
   // y[t, n] = Σ_k x[t, k] · w[n, k], or += the finished sum when `accumulate` is not 0.

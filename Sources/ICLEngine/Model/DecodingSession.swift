@@ -75,7 +75,8 @@ public final class DecodingSession {
     let path = chain.dropLast().map { KeyValueLink(segment: $0, count: $0.count) }
     let run = TokenRun(tokens: part, start: tokens.count, path: path, segment: segment, offset: segment.count)
     let hooks = hooks(tokens.count, count)
-    let states = try ForwardPass(model: model, adapter: adapter, pool: model.pool)([run], hooks: hooks)
+    let pass = ForwardPass(model: model, adapter: adapter, pool: model.pool)
+    let states = try pass([run], hooks: hooks, needed: [count - 1])
     if let failure = hooks?.failure { throw failure }
     tokens += part
     rest = rest.dropFirst(count)

@@ -19,9 +19,15 @@ struct ForwardPass {
   }
 
   /// Computes all rows of `runs`, in order; fills their segments' keys and values.
-  /// - Parameter hooks: see and change the `[R, D]` states at each point; they copy what they want to keep.
-  /// - Returns: the residual stream after the last block that is computed, `[R, D]`.
-  func callAsFunction(_ runs: [TokenRun], hooks: PassHooks?) throws(EngineError) -> FloatMatrix {
+  /// - Parameters:
+  ///   - hooks: see and change the `[R, D]` states at each point; they copy what they want to keep.
+  ///   - needed: rows whose states after the last block the caller reads. Of the last block only these rows and the
+  ///     hooks' are computed, beyond the keys and values of all.
+  /// - Returns: the residual stream after the last block that is computed, `[R, D]`; rows that nobody needs hold what
+  ///   went into that block.
+  func callAsFunction(
+    _ runs: [TokenRun], hooks: PassHooks?, needed: [Int]
+  ) throws(EngineError) -> FloatMatrix {
     func reach(_ point: CapturePoint, _ layer: Int, _ states: FloatMatrix) {
       hooks?.reach(point, layer, states)
     }
@@ -29,7 +35,6 @@ struct ForwardPass {
     let tokens = runs.flatMap(\.tokens)
     let count = tokens.count
     let positions = runs.flatMap { run in run.tokens.indices.map { run.start + $0 } }
-    let table = Kernels.table
 
     let x = FloatMatrix(rows: count, columns: c.hiddenSize)
     for (row, token) in tokens.enumerated() {
@@ -57,6 +62,7 @@ struct ForwardPass {
 
     for layer in 0..<blockCount {
       try Interruption.check()
+      if layer == blockCount - 1, try lastBlock(runs, x, normed, k, v, cosine, sine, attention, hooks, needed) { break }
       let block = model.weights.blocks[layer]
       norm(x, block.attentionNorm, into: normed)
       project([(.q, q), (.k, k), (.v, v)], layer, normed)
@@ -70,11 +76,7 @@ struct ForwardPass {
       add(branch, to: x)
 
       norm(x, block.feedForwardNorm, into: normed)
-      project([(.gate, gate), (.up, up)], layer, normed)
-      pool.split(count * c.feedForwardSize, grain: 1024, worth: count * c.feedForwardSize * 16) { range in
-        let at = range.lowerBound
-        table.silu_mul_f32(gate.pointer() + at, up.pointer() + at, gate.pointer() + at, range.count)
-      }
+      gateUp(layer, normed, into: gate, up)
       project([(.down, branch)], layer, gate)
       reach(.feedForwardOutput, layer + 1, branch)
       add(branch, to: x)
@@ -82,6 +84,83 @@ struct ForwardPass {
     }
     for run in runs { run.segment.count = max(run.segment.count, run.offset + run.tokens.count) }
     return x
+  }
+
+  /// The last block for the rows that someone looks at, when they are few.
+  /// - Returns: whether it was done
+  private func lastBlock(
+    _ runs: [TokenRun], _ x: FloatMatrix, _ normed: FloatMatrix, _ k: FloatMatrix, _ v: FloatMatrix,
+    _ cosine: FloatMatrix, _ sine: FloatMatrix, _ attention: Attention, _ hooks: PassHooks?, _ needed: [Int]
+  ) throws(EngineError) -> Bool {
+    let c = model.configuration
+    let layer = blockCount - 1
+    let rows = Set(needed).union(hooks?.batchRows ?? []).sorted()
+    // Who watches attention counts rows of the whole batch.
+    if rows.count * 2 > x.rows || hooks?.watch(layer + 1) != nil { return false }
+    var attention = attention
+    attention.watch = nil
+    let places = Dictionary(zip(rows, 0...), uniquingKeysWith: { first, _ in first })
+    let seen = hooks?.batchRows.map { places[$0] } ?? []
+    func reach(_ point: CapturePoint, _ states: FloatMatrix) { hooks?.reach(point, layer + 1, states) { seen[$0] } }
+    func few(_ all: FloatMatrix) -> FloatMatrix {
+      let result = FloatMatrix(rows: rows.count, columns: all.columns)
+      for (place, row) in rows.enumerated() { result.copyRows(row..<row + 1, of: all, to: place) }
+      return result
+    }
+    let block = model.weights.blocks[layer]
+    norm(x, block.attentionNorm, into: normed)
+    project([(.k, k), (.v, v)], layer, normed)
+    rotate(k, cosine, sine, heads: c.keyValueHeadCount)
+    var queries: [Attention.Query] = []
+    for run in store(runs, layer, k, v) {
+      for row in run.row..<run.row + run.count {
+        guard let place = places[row] else { continue }
+        queries.append(
+          Attention.Query(row: place, count: 1, position: run.position + row - run.row, parts: run.parts))
+      }
+    }
+    if rows.isEmpty { return true }
+    let states = few(x)
+    let input = few(normed)
+    let (q, attended) = (
+      FloatMatrix(rows: rows.count, columns: c.queryWidth), FloatMatrix(rows: rows.count, columns: c.queryWidth)
+    )
+    project([(.q, q)], layer, input)
+    rotate(q, few(cosine), few(sine), heads: c.headCount)
+    attention(queries, queries: q, output: attended)
+    reach(.headOutputs, attended)
+    let branch = FloatMatrix(rows: rows.count, columns: c.hiddenSize)
+    project([(.o, branch)], layer, attended)
+    reach(.attentionOutput, branch)
+    add(branch, to: states)
+
+    norm(states, block.feedForwardNorm, into: input)
+    let (gate, up) = (
+      FloatMatrix(rows: rows.count, columns: c.feedForwardSize), FloatMatrix(rows: rows.count, columns: c.feedForwardSize)
+    )
+    gateUp(layer, input, into: gate, up)
+    project([(.down, branch)], layer, gate)
+    reach(.feedForwardOutput, branch)
+    add(branch, to: states)
+    reach(.residual, states)
+    for (place, row) in rows.enumerated() { x.copyRows(place..<place + 1, of: states, to: row) }
+    return true
+  }
+
+  /// `gate = silu(x · Gᵀ) · (x · Uᵀ)`; `up` is room for the second product.
+  private func gateUp(_ layer: Int, _ x: FloatMatrix, into gate: FloatMatrix, _ up: FloatMatrix) {
+    let block = model.weights.blocks[layer]
+    let isPlain = [.gate, .up].allSatisfy { block.biases[$0] == nil && adapter?.blocks[layer][$0] == nil }
+    if isPlain, let first = block.projections[.gate], let second = block.projections[.up] {
+      products.prepare(x, rows: x.rows)
+      if products.multiplyGated(first, second, into: gate) { return }
+    }
+    project([(.gate, gate), (.up, up)], layer, x)
+    let count = x.rows * gate.columns
+    pool.split(count, grain: 1024, worth: count * 16) { range in
+      let at = range.lowerBound
+      Kernels.table.silu_mul_f32(gate.pointer() + at, up.pointer() + at, gate.pointer() + at, range.count)
+    }
   }
 
   /// `y = x · Wᵀ + bias + scale · (x · Aᵀ) · Bᵀ` with what of these the block and the adapter have, for each

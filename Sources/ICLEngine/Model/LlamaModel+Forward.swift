@@ -183,7 +183,7 @@ extension LlamaModel {
       rows, rowCount: wanted.count, plan: batch.plan, request: capture, layers: batch.layers, heads: batch.heads
     ) { kept.rows.append(($0, $1, $2)) }
     let pass = ForwardPass(model: self, adapter: batch.adapter, pool: pool, blockCount: batch.blockCount)
-    let last = try pass(batch.runs, hooks: rows.isEmpty ? nil : hooks)
+    let last = try pass(batch.runs, hooks: rows.isEmpty ? nil : hooks, needed: [])
     // The final norm and the logits are computed for the wanted rows alone.
     let ends = rows.indices.filter { rows[$0].isWanted }
     if !ends.isEmpty && (capture.logits || capture.points.contains(.finalNorm)) {

@@ -71,6 +71,9 @@ final class PassHooks {
     for place in changes.keys { changes[place]?.sort { ($0.row, $0.intervention) < ($1.row, $1.intervention) } }
   }
 
+  /// Rows of the batch of which anything is asked; `at` in ``reach(_:_:_:at:)`` counts in these.
+  var batchRows: [Int] { rows.map(\.row) }
+
   /// Changes and keeps rows of `states`.
   /// - Parameter at: the row of `states` in which a row of `rows` is; without it, its row in the batch
   func reach(_ point: CapturePoint, _ layer: Int, _ states: FloatMatrix, at: ((Int) -> Int?)? = nil) {

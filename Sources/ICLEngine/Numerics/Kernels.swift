@@ -2,7 +2,7 @@ package import CQuantKernels
 import Foundation
 
 /// The numeric kernels of this run, chosen once by what the processor can do. The environment variable `ICL_KERNEL`
-/// (`reference`, `avx2`, `avx2vnni`, `avx512`, `avx512vnni` or `amx`) forces one; results have the same bits with each.
+/// (`reference`, `avx2`, `avx2vnni`, `avx512`, `avx512vnni`, `avx512bf16` or `amx`) forces one; results have the same bits with each.
 package enum Kernels {
   /// The functions that all products and pointwise operations go through.
   package static let table: cqk_kernels = choice.table
@@ -25,7 +25,7 @@ package enum Kernels {
 
   private static let byName: [(name: String, isa: cqk_isa)] = [
     ("reference", CQK_REFERENCE), ("avx2", CQK_AVX2), ("avx2vnni", CQK_AVX2_VNNI), ("avx512", CQK_AVX512),
-    ("avx512vnni", CQK_AVX512_VNNI), ("amx", CQK_AMX),
+    ("avx512vnni", CQK_AVX512_VNNI), ("avx512bf16", CQK_AVX512_BF16), ("amx", CQK_AMX),
   ]
 
   private static let choice: (table: cqk_kernels, error: EngineError?) = {

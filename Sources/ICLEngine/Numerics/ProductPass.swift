@@ -15,12 +15,15 @@ package final class ProductPass {
   private let rounded = Bytes()
   private let coded = Bytes()
   private let scratch: [Bytes]
+  /// For each thread, columns of the upper half of a gated product.
+  private let gated: [Bytes]
 
   package init(_ precision: Precision, packed: PackedWeights, pool: ThreadPool) {
     self.precision = precision
     self.packed = packed
     self.pool = pool
     scratch = (0..<pool.threadCount).map { _ in Bytes() }
+    gated = (0..<pool.threadCount).map { _ in Bytes() }
   }
 
   /// Takes the first `rows` rows of `x`, `[≥ rows, K]`, as the left side of the products that follow. They must not
@@ -59,7 +62,56 @@ package final class ProductPass {
     }
   }
 
-  private func multiplyRounded(_ x: FloatMatrix, _ products: [Product]) {
+  /// `y[t] = silu(x[t] · Gᵀ) · (x[t] · Uᵀ)` for the prepared rows, some columns at a time: what the two products give
+  /// is still in the cache when it is used. The same bits as products of whole matrices.
+  /// - Returns: whether it was done; `false` for a precision or a type without such products.
+  package func multiplyGated(_ gate: WeightMatrix, _ up: WeightMatrix, into y: FloatMatrix) -> Bool {
+    guard let x = input, rows > 1, precision != .f32 else { return false }
+    precondition(gate.columns == x.columns && up.columns == x.columns && gate.rows == up.rows && y.columns == gate.rows)
+    let table = Kernels.table
+    let (rows, k) = (rows, x.columns)
+    let product: (_ part: Int, WeightMatrix, Range<Int>, UnsafeMutablePointer<Float>, Int) -> Void
+    switch precision {
+    case .f32: return false
+    case .bf16:
+      let packed = round(x)
+      let room = scratch.map { $0.room(cqk_bf16_scratch_bytes(rows)) }
+      product = { part, weight, range, y, ldy in
+        weight.withRows(range) { bytes in
+          guard let blocks = bytes.baseAddress else { return }
+          table.gemm_bf16(
+            packed, weight.type.kernelType, blocks, weight.bytesPerRow, y, ldy, rows, range.count, k, 0, room[part])
+        }
+      }
+    case .int8:
+      guard let first = packed.packed(gate, pool: pool), let second = packed.packed(up, pool: pool) else { return false }
+      let codes = code(x)
+      product = { _, weight, range, y, ldy in
+        let matrix = weight === gate ? first : second
+        table.gemm_int8(
+          codes, weight.type.kernelType, matrix.panels + range.lowerBound / 16 * matrix.panelBytes, y, ldy, rows,
+          range.count, k, 0)
+      }
+    }
+    let columns = 256
+    let ups = (0..<pool.threadCount).map { gated[$0].room(rows * columns * 4).assumingMemoryBound(to: Float.self) }
+    split([gate.rows], grain: 32, worth: rows * k / 4) { part, _, range in
+      for first in stride(from: range.lowerBound, to: range.upperBound, by: columns) {
+        let some = first..<min(range.upperBound, first + columns)
+        let at = y.pointer(column: first)
+        product(part, gate, some, at, y.columns)
+        product(part, up, some, ups[part], columns)
+        for row in 0..<rows {
+          let place = at + row * y.columns
+          table.silu_mul_f32(place, ups[part] + row * columns, place, some.count)
+        }
+      }
+    }
+    return true
+  }
+
+  /// The prepared rows in bf16, rounded when they are first asked for.
+  private func round(_ x: FloatMatrix) -> UnsafeMutablePointer<UInt16> {
     let table = Kernels.table
     let (rows, k) = (rows, x.columns)
     let packed = rounded.room(cqk_packed_bf16_count(rows, k) * 2).assumingMemoryBound(to: UInt16.self)
@@ -71,6 +123,29 @@ package final class ProductPass {
       }
       isRounded = true
     }
+    return packed
+  }
+
+  /// The prepared rows in codes of 8 bits, likewise.
+  private func code(_ x: FloatMatrix) -> UnsafeMutablePointer<Int8> {
+    let table = Kernels.table
+    let (rows, k) = (rows, x.columns)
+    let bytes = cqk_int8_input_bytes(k)
+    let codes = coded.room(rows * bytes).assumingMemoryBound(to: Int8.self)
+    if !isCoded {
+      pool.split(rows, grain: 1, worth: rows * k * 8) { range in
+        table.quantize_int8(
+          x.pointer(row: range.lowerBound), k, codes + range.lowerBound * bytes, range.count, k)
+      }
+      isCoded = true
+    }
+    return codes
+  }
+
+  private func multiplyRounded(_ x: FloatMatrix, _ products: [Product]) {
+    let table = Kernels.table
+    let (rows, k) = (rows, x.columns)
+    let packed = round(x)
     let room = scratch.map { $0.room(cqk_bf16_scratch_bytes(rows)) }
     split(products.map(\.weight.rows), grain: 32, worth: max(rows, 16) * k / 8) { part, index, range in
       let (weight, y) = products[index]
@@ -86,15 +161,7 @@ package final class ProductPass {
   private func multiplyCoded(_ x: FloatMatrix, _ products: [(Product, PackedMatrix)]) {
     let table = Kernels.table
     let (rows, k) = (rows, x.columns)
-    let bytes = cqk_int8_input_bytes(k)
-    let codes = coded.room(rows * bytes).assumingMemoryBound(to: Int8.self)
-    if !isCoded {
-      pool.split(rows, grain: 1, worth: rows * k * 8) { range in
-        table.quantize_int8(
-          x.pointer(row: range.lowerBound), k, codes + range.lowerBound * bytes, range.count, k)
-      }
-      isCoded = true
-    }
+    let codes = code(x)
     split(products.map(\.0.weight.rows), grain: 16, worth: rows * k / 4) { _, index, range in
       let ((weight, y), matrix) = products[index]
       table.gemm_int8(

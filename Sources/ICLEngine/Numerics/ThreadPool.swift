@@ -5,8 +5,8 @@ import Synchronization
 /// A fixed set of threads that share one job at a time, each taking the part that its number says.
 ///
 /// The partition is static, and a part never splits a sum, so results don't depend on the number of threads. Idle
-/// threads look out for the next job for some ten microseconds, as long as the wake-up would take, then sleep on a
-/// condition.
+/// threads look out for the next job for some tenths of a millisecond, then sleep on a condition: between the products
+/// of a token there is less, and waking a thread on a busy machine takes longer than the product.
 package final class ThreadPool: Sendable {
   /// All cores that the process may use, or as many threads as the environment's `ICL_THREADS` says.
   package static let shared = ThreadPool(threadCount: defaultThreadCount)
@@ -101,8 +101,8 @@ package final class ThreadPool: Sendable {
     /// What `generation` and `running` are, to be looked at without the lock; only a hint.
     private let posted = Atomic(0)
     private let busy = Atomic(0)
-    /// Pauses of about 40 ns each.
-    private static let patience = 500
+    /// Pauses of 15 to 40 ns each.
+    private static let patience = 10_000
 
     init(workers: Int) { self.workers = workers }
 
