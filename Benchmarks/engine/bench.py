@@ -2,8 +2,8 @@
 
     python Benchmarks/engine/bench.py [--threads 2] [--rounds 5] [--only prefill,decode] [--types Q4_0] [--out FILE]
 
-The first run makes what it needs under --place (default ~/.cache/icl-bench): an environment with the peers, llama.cpp
-built from its source archive for this processor, random models. Contestants take turns in every round, so that what
+The first run makes what it needs under --place (default ~/.cache/icl-bench): an environment with the peers where the
+project's own has none, llama.cpp built from its source archive for this processor, random models. Contestants take turns in every round, so that what
 else the machine does hits all of them; medians, least and most are kept. A table of ratios is printed, and all
 figures go to a JSON file with the machine's description and its measured limits (roofline.c).
 
@@ -16,6 +16,7 @@ import json
 import os
 import pathlib
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -25,6 +26,10 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 ENGINE = pathlib.Path(os.environ.get("ICL_KERNEL_EXECUTABLE", ROOT / ".build/release/icl-kernel"))
 SOURCE = "llama_cpp_python==0.3.36"
+PEERS = "import gguf, numpy, peft, torch, transformers"
+# GCC keeps the roofline's sums in memory and finds a third of what the processor can do.
+SHAPE_7B = dict(layers=32, hidden=4096, ff=11008, vocabulary=32000)
+COMPILER = shutil.which("clang") or "cc"
 
 
 def run(*command, **options):
@@ -45,27 +50,50 @@ class Workshop:
 
     @property
     def python(self):
+        """The project's own environment when it has the peers, else one made here from the Python package index."""
+        for python in (ROOT / ".venv/bin/python", self.place / "venv/bin/python"):
+            if python.exists() and subprocess.run([python, "-c", PEERS], capture_output=True).returncode == 0:
+                return python
+        run(sys.executable, "-m", "venv", self.place / "venv")
         python = self.place / "venv/bin/python"
-        if not python.exists():
-            run(sys.executable, "-m", "venv", self.place / "venv")
-            run(python, "-m", "pip", "install", "-q", "numpy", "gguf", "transformers", "peft", "cmake", "ninja")
-            run(python, "-m", "pip", "install", "-q", "torch", "--index-url", "https://download.pytorch.org/whl/cpu")
+        run(python, "-m", "pip", "install", "-q", "numpy", "gguf", "transformers", "peft", "torch")
         return python
+
+    def tool(self, name):
+        """CMake or Ninja of the system, or from the Python package index."""
+        found = shutil.which(name)
+        if not found:
+            run(self.python, "-m", "venv", self.place / "tools")
+            run(self.place / "tools/bin/python", "-m", "pip", "install", "-q", name)
+            found = self.place / "tools/bin" / name
+        return found
+
+    @property
+    def llama_source(self):
+        archive = self.place / "archive"
+        if not list(archive.glob("*/vendor/llama.cpp")):
+            run(self.python, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:", "-d", archive, SOURCE)
+            run("tar", "xzf", next(archive.glob("*.tar.gz")), "-C", archive)
+        return next(archive.glob("*/vendor/llama.cpp"))
 
     def llama(self, tool):
         build = self.place / "llama-build"
         if not (build / "bin" / tool).exists():
-            archive = self.place / "archive"
-            run(self.python, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:", "--no-build-isolation",
-                "-d", archive, SOURCE)
-            run("tar", "xzf", next(archive.glob("*.tar.gz")), "-C", archive)
-            source = next(archive.glob("*/vendor/llama.cpp"))
-            tools = self.python.parent
-            run(tools / "cmake", "-S", source, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
-                f"-DCMAKE_MAKE_PROGRAM={tools / 'ninja'}", "-DGGML_NATIVE=ON", "-DLLAMA_CURL=OFF",
+            run(self.tool("cmake"), "-S", self.llama_source, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
+                f"-DCMAKE_MAKE_PROGRAM={self.tool('ninja')}", "-DGGML_NATIVE=ON", "-DLLAMA_CURL=OFF",
                 stdout=subprocess.DEVNULL)
-            run(tools / "cmake", "--build", build, "--target", "llama-bench", "llama-quantize", stdout=subprocess.DEVNULL)
+            run(self.tool("cmake"), "--build", build, "--target", "llama-bench", "llama-quantize",
+                stdout=subprocess.DEVNULL)
         return build / "bin" / tool
+
+    @property
+    def llama_states(self):
+        program, source = self.place / "peer_llama", self.llama_source
+        libraries = self.llama("llama-bench").parent
+        if not program.exists() or program.stat().st_mtime < (HERE / "peer_llama.c").stat().st_mtime:
+            run(COMPILER, "-O2", HERE / "peer_llama.c", "-I", source / "include", "-I", source / "ggml/include",
+                "-L", libraries, "-lllama", "-lggml", "-lggml-base", f"-Wl,-rpath,{libraries}", "-o", program)
+        return program
 
     def model(self, shape, kind):
         path = self.place / f"{shape}-{kind}.gguf"
@@ -91,6 +119,10 @@ class Workshop:
                       "-o", "json")
         return (prompt + new) / json.loads(text)[0]["avg_ts"], 0
 
+    def llama_prefix(self, model, queries, prefix, query):
+        report = json.loads(output(self.llama_states, model, self.threads, queries, prefix, query))
+        return report["seconds"], report["peakResidentBytes"]
+
     def torch(self, work):
         report = json.loads(output(self.python, HERE / "peer_torch.py", work, "--threads", self.threads))
         return report["seconds"], report["peakResidentBytes"]
@@ -114,17 +146,41 @@ def works(shop, types, many):
         "engine": lambda: shop.engine("states", shop.model("tiny", "Q8_0"), many, tokens=32, prefix=256, queries=50),
         "transformers, whole": lambda: shop.torch("states-whole"),
         "transformers, prefix cached": lambda: shop.torch("states-cached"),
-    }, {"transformers, whole": 8, "transformers, prefix cached": 1.5})
+        "llama.cpp, prefix cached": lambda: shop.llama_prefix(shop.model("tiny", "Q8_0"), 50, 256, 32),
+    }, {"transformers, whole": 8, "transformers, prefix cached": 1.5, "llama.cpp, prefix cached": 1.5})
     yield ("tune", "LoRA step, 512 tokens, 1.1B Q8_0", {
         "engine": lambda: shop.engine("tune", shop.model("tiny", "Q8_0"), "bf16", tokens=512),
         "PEFT bf16": lambda: shop.torch("tune"),
     }, {"PEFT bf16": 1.3})
 
 
+def against_limits(shop, many, rounds, limits, report):
+    """7B, Q4_0: the share of the measured limits. A multiply-add is two operations."""
+    model = shop.model("7b", "Q4_0")
+    c = SHAPE_7B
+    width = c["hidden"] * c["hidden"] * 4 + 3 * c["hidden"] * c["ff"]
+    operations, weights = 2 * c["layers"] * width, (c["layers"] * width + c["hidden"] * c["vocabulary"]) * 18 / 32
+    rows = []
+    for name, goal, unit, limit, work, options, count in (
+        ("prefill 256, 7B Q4_0", 0.45, operations, limits["int8Vector"], "prefill", {"tokens": 256}, 256),
+        ("decode 16, 7B Q4_0", 0.7, weights, limits["readBytes"], "decode", {"tokens": 16, "prefix": 1}, 16),
+    ):
+        seconds = [shop.engine(work, model, many if work == "prefill" else "int8", **options)[0] for _ in range(rounds)]
+        share = unit * count / statistics.median(seconds) / limit
+        report["works"].append({"work": name, "seconds": {"engine": seconds}, "shareOfLimit": share})
+        rows.append((name, spread(seconds), "the limit", "", f"{share:.0%}", f"{goal:.0%}"))
+        print("  ".join(rows[-1]), flush=True)
+    return rows
+
+
 def limits(shop):
     program = shop.place / "roofline"
-    run("cc", "-O2", "-march=native", "-pthread", HERE / "roofline.c", "-o", program)
+    run(COMPILER, "-O2", "-march=native", "-pthread", HERE / "roofline.c", "-o", program)
     return json.loads(output(program, shop.threads))
+
+
+def spread(seconds):
+    return f"{statistics.median(seconds):.3f} ({min(seconds):.3f} – {max(seconds):.3f})"
 
 
 def machine():
@@ -139,7 +195,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="prefill,decode,states,tune")
+    parser.add_argument("--only", default="prefill,decode,states,tune,7b")
     parser.add_argument("--types", default="Q4_0,Q8_0,Q4_K,Q6_K")
     parser.add_argument("--place", type=pathlib.Path, default=pathlib.Path.home() / ".cache/icl-bench")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("out/engine-bench.json"))
@@ -166,8 +222,10 @@ def main():
         report["works"].append({"work": name, "seconds": measured, "peakResidentBytes": memory})
         for peer, goal in goals.items():
             ratio = medians[peer] / medians["engine"]
-            rows.append((name, f"{medians['engine']:.3f}", peer, f"{medians[peer]:.3f}", f"{ratio:.2f}×", f"{goal}×"))
+            rows.append((name, spread(measured["engine"]), peer, spread(measured[peer]), f"{ratio:.2f}×", f"{goal}×"))
             print("  ".join(rows[-1]), flush=True)
+    if "7b" in chosen:
+        rows += against_limits(shop, many, arguments.rounds, report["limits"], report)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(report, indent=1) + "\n")
     print(f"\n| work | engine, s | peer | its s | ratio | to reach |\n|---|---|---|---|---|---|")

@@ -65,6 +65,20 @@ static double int8_vector(void) {
 #endif
 }
 
+#if defined(__AVX512BF16__)
+static double bf16_vector(void) {
+  __m512 acc[12];
+  __m512bh x = (__m512bh)_mm512_set1_epi32(0x3f7f3f7f);
+  for (int j = 0; j < 12; j++) acc[j] = _mm512_set1_ps((float)j);
+  for (int i = 0; i < rounds; i++)
+    for (int j = 0; j < 12; j++) {
+      acc[j] = _mm512_dpbf16_ps(acc[j], x, x);
+      KEEP(acc[j]);
+    }
+  return 12.0 * rounds * 32 * 2;
+}
+#endif
+
 #if defined(__AMX_INT8__) && defined(__AMX_BF16__)
 static _Thread_local uint8_t tiles[8192] __attribute__((aligned(64)));
 
@@ -177,6 +191,9 @@ int main(int count, char **arguments) {
   }
   int tiles_usable = has_tiles();
   printf("{\"threads\":%d,\"f32\":%.4g,\"int8Vector\":%.4g", threads, all(f32, threads), all(int8_vector, threads));
+#if defined(__AVX512BF16__)
+  printf(",\"bf16Vector\":%.4g", all(bf16_vector, threads));
+#endif
   if (tiles_usable) printf(",\"int8Tile\":%.4g,\"bf16Tile\":%.4g", all(int8_tile, threads), all(bf16_tile, threads));
   printf(",\"readBytes\":%.4g}\n", all(reading, threads));
 }

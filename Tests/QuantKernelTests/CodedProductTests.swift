@@ -4,9 +4,11 @@ import Testing
 /// Integer products with packed weights: what drift would mean is in `ProductTests`.
 struct CodedProductTests {
   static let types = Stored.all.filter { cqk_int8_panel_bytes($0.type, 256) > 0 }
-  /// Tokens, outputs, inputs: around panels of 16 rows and groups of 4 and 8 tokens.
+  /// Tokens, outputs, inputs: around panels of 16 rows, groups of 5, 8 and 260 tokens, 256 outputs, stretches of 1,024
+  /// inputs.
   static let shapes: [[Int]] = [
     [1, 1, 256], [2, 33, 256], [7, 70, 512], [16, 16, 768], [17, 31, 256], [37, 101, 1024], [9, 40, 2304],
+    [264, 48, 256], [13, 300, 1280],
   ]
 
   /// Inputs at the edges of the codes: blocks of zeros, of equal extremes, tiny and huge ones, infinities, NaN.

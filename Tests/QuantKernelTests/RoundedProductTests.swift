@@ -118,7 +118,7 @@ struct RoundedProductTests {
 
   /// y · w in Swift, as `defined` sums.
   @Test(arguments: Table.all, Stored.all) func `what goes back through a map`(_ table: Table, _ type: Stored) {
-    for (t, n, k) in [(1, 1, 256), (5, 33, 256), (17, 70, 512), (35, 530, 256), (520, 9, 256)] {
+    for (t, n, k) in [(1, 1, 256), (5, 33, 256), (17, 70, 512), (35, 530, 256), (520, 9, 256), (21, 40, 768)] {
       let (y, w) = (hardValues(t * n), type.randomRows(n, k, seed: 2))
       for start in [nil, values(t * k, seed: 3)] {
         let expected = Table.reference.productBack(y, type.type, w, t: t, n: n, k: k, onto: start)

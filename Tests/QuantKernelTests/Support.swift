@@ -8,7 +8,8 @@ struct Table: CustomStringConvertible, @unchecked Sendable {
 
   static let reference = Table(kernels: cqk_kernels_for(CQK_REFERENCE)!.pointee)
   /// The fast ones that this machine can run; at least one wherever these tests mean anything.
-  static let fast: [Table] = [CQK_AVX2, CQK_AVX2_VNNI, CQK_AVX512, CQK_AVX512_VNNI, CQK_AVX512_BF16, CQK_AMX].compactMap {
+  static let fast: [Table] = [CQK_AVX2, CQK_AVX2_VNNI, CQK_AVX512, CQK_AVX512_VNNI, CQK_AVX512_BF16, CQK_AMX].compactMap
+  {
     cqk_kernels_for($0).map { Table(kernels: $0.pointee) }
   }
   static let all = [reference] + fast

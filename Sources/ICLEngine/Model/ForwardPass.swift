@@ -136,7 +136,8 @@ struct ForwardPass {
 
     norm(states, block.feedForwardNorm, into: input)
     let (gate, up) = (
-      FloatMatrix(rows: rows.count, columns: c.feedForwardSize), FloatMatrix(rows: rows.count, columns: c.feedForwardSize)
+      FloatMatrix(rows: rows.count, columns: c.feedForwardSize),
+      FloatMatrix(rows: rows.count, columns: c.feedForwardSize)
     )
     gateUp(layer, input, into: gate, up)
     project([(.down, branch)], layer, gate)

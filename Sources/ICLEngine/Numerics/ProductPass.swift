@@ -84,7 +84,9 @@ package final class ProductPass {
         }
       }
     case .int8:
-      guard let first = packed.packed(gate, pool: pool), let second = packed.packed(up, pool: pool) else { return false }
+      guard let first = packed.packed(gate, pool: pool), let second = packed.packed(up, pool: pool) else {
+        return false
+      }
       let codes = code(x)
       product = { _, weight, range, y, ldy in
         let matrix = weight === gate ? first : second

@@ -8,7 +8,7 @@ public enum TrainingArithmetic: String, Sendable, Codable {
   /// OpenBLAS: faster on long batches; bits depend on machine and number of threads.
   case openBLAS
   /// Products with the model's matrices in bf16, summed in F32: weights are unpacked once for every 512 tokens. Fast
-  /// where the processor has AMX. The same bits on any machine and with any number of threads; gradients differ from
+  /// where the processor has AMX or AVX512-BF16. The same bits on any machine and with any number of threads; gradients differ from
   /// ``reproducible`` by about 2⁻⁸, as in mixed-precision training.
   case bf16
 }

@@ -67,6 +67,28 @@ struct PrecisionTests {
     }
   }
 
+  /// Of the last block only the rows that someone asks for are computed when they are few.
+  @Test(arguments: Precision.allCases, [CaptureRequest.Layers.all, .last])
+  func `states at one position have the bits of states at all`(
+    _ precision: Precision, _ layers: CaptureRequest.Layers
+  ) throws {
+    let model = try Self.model(.q4_0, precision)
+    let points = Set(CapturePoint.allCases)
+    func states(_ positions: CaptureRequest.Positions) throws -> [HiddenStates] {
+      try model.forward(
+        BitExactnessTests.prompts,
+        capture: CaptureRequest(points: points, layers: layers, positions: positions, logits: true))
+    }
+    for (few, all) in zip(try states(.last), try states(.all)) {
+      #expect(few.rows.keys == all.rows.keys)
+      for (key, rows) in few.rows {
+        #expect(
+          rows.map { $0.map(\.bitPattern) } == all.rows[key].map { [$0[$0.count - 1].map(\.bitPattern)] }, "\(key)")
+      }
+      #expect(few.logits[0].map(\.bitPattern) == all.logits[all.logits.count - 1].map(\.bitPattern))
+    }
+  }
+
   @Test func `packed weights are made at first use, once, and counted`() throws {
     let model = try Self.model(.q4_0, .int8)
     #expect(model.packedByteCount == 0)
