@@ -8,7 +8,7 @@ VENV  := .venv
 PY    := $(VENV)/bin/python
 export PATH := $(PATH):/opt/swift/usr/bin
 
-.PHONY: tour setup build kernelspec lab test test-swift test-fuzz test-kernel test-clients test-cluster test-notebooks test-peers fuzz soak lint format bench clean
+.PHONY: tour setup build kernelspec lab test test-swift test-fuzz test-kernel test-clients test-cluster test-notebooks test-peers fuzz soak lint format bench docs clean
 
 ## Set up, build, install the kernel into .venv, run the tour.
 tour: kernelspec
@@ -83,6 +83,10 @@ format:
 ## Speed, side by side with ipykernel and the bare compiler; never part of the tests. Writes out/bench-kernel.md.
 bench: kernelspec
 	$(PY) Benchmarks/kernel/bench.py
+
+## Both libraries' documentation (DocC) as pages: out/docs. A link that leads nowhere fails.
+docs: build
+	@Scripts/docs
 
 clean:
 	rm -rf .build out

@@ -4,6 +4,7 @@ public import ArgumentParser
 public enum EngineCommands {
   public static let all: [any ParsableCommand.Type] = [
     TokenizeCommand.self, StatesCommand.self, GenerateCommand.self, CompareCommand.self, MergeCommand.self,
+    StepsCommand.self, VectorsCommand.self,
     TuneCommand.self, QuantizeCommand.self, GrowCommand.self, BenchCommand.self,
   ]
 }

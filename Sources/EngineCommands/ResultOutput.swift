@@ -6,18 +6,19 @@ import ICLEngine
 struct ResultOutput: ParsableArguments {
   @Flag(help: "Print the result as JSON instead of tables.") var json = false
   @Option(help: "Write the main plot to this file.") var svg: String?
-  @Option(help: "Write the whole report, one self-contained page, to this file.") var html: String?
+  @Option(
+    name: [.customLong("report"), .customLong("html")],
+    help: ArgumentHelp("Write the whole report, one self-contained page, to this file.", valueName: "file.html"))
+  var report: String?
 
-  func write(_ result: Comparison) throws(EngineError) {
-    if let svg { try Self.write(result.plot(.layers).source, to: svg) }
-    if let html { try Self.write(result.page, to: html) }
+  func write(_ result: some Reportable) throws(EngineError) {
+    try writeFiles(of: result)
     print(json ? try result.json() : result.plainText)
   }
 
-  func write(_ result: Sweep) throws(EngineError) {
-    if let svg { try Self.write(result.plot(.similarity).source, to: svg) }
-    if let html { try Self.write(result.page, to: html) }
-    print(json ? try result.json() : result.plainText)
+  func writeFiles(of result: some Reportable) throws(EngineError) {
+    if let svg { try Self.write(result.picture.source, to: svg) }
+    if let report { try result.report(to: report) }
   }
 
   private static func write(_ text: String, to path: String) throws(EngineError) {

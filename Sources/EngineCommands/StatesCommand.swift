@@ -27,6 +27,8 @@ struct StatesCommand: ParsableCommand {
   @Option(help: ArgumentHelp("What each head sees.", valueName: "logits|probabilities")) var attention: String?
   @Option(help: ArgumentHelp("Which heads of --attention; all without it.", valueName: "0,3")) var heads: String?
   @Option(help: ArgumentHelp("The logit lens: the K likeliest tokens after each layer.", valueName: "K")) var lens: Int?
+  @Option(help: ArgumentHelp("Write what --lens shows as one self-contained page.", valueName: "file.html"))
+  var report: String?
   @Option(help: ArgumentHelp("How many logits at each chosen position.", valueName: "K|all")) var logits: String?
 
   private struct Output: Encodable {
@@ -44,6 +46,7 @@ struct StatesCommand: ParsableCommand {
 
   func validate() throws {
     guard (text == nil) != (ids == nil) else { throw ValidationError("Give either --text or --ids.") }
+    if report != nil, lens == nil { throw ValidationError("--report shows the logit lens: give --lens as well.") }
     _ = try capture()
     _ = try tokens { _ in [] }
   }
@@ -69,6 +72,7 @@ struct StatesCommand: ParsableCommand {
     let shown = try lens.map { count in
       try engine.model.logitLens(prompt, layers: request.layers, positions: request.positions, top: count)
     }
+    if let report { try shown?.report(to: report) }
     if options.json {
       return try printJSON(
         Output(

@@ -1,5 +1,5 @@
-/// A table of texts, in every form that documents want: HTML, Markdown, plain text, LaTeX and CSV. All foreign text
-/// is escaped.
+/// A table of texts, in every form that documents want: HTML, Markdown, plain text, LaTeX, CSV and JSON. All foreign
+/// text is escaped.
 ///
 ///     Table(["city", "high"], [["Oslo", "4"], ["Cairo", "31"]], alignment: [.leading, .trailing])
 public struct Table: RichDisplayable, Sendable, Equatable {
@@ -127,5 +127,13 @@ public struct Table: RichDisplayable, Sendable, Equatable {
   public var csv: String {
     ([columns] + rows.map { row in columns.indices.map { cell(row, $0) } })
       .map { $0.map(\.csvField).joined(separator: ",") + "\r\n" }.joined()
+  }
+
+  /// `{"caption":…,"columns":[…],"rows":[[…],…]}`, every cell a text; `caption` is absent when there is none.
+  public var json: String {
+    func list(_ cells: [String]) -> String { "[" + cells.map(\.jsonString).joined(separator: ",") + "]" }
+    let lines = rows.map { row in list(columns.indices.map { cell(row, $0) }) }
+    return "{" + (caption.map { "\"caption\":\($0.jsonString)," } ?? "")
+      + "\"columns\":\(list(columns)),\"rows\":[\(lines.joined(separator: ","))]}"
   }
 }

@@ -31,6 +31,12 @@ public struct LogitLens: Sendable, Equatable, Codable {
   public let targets: [Candidate]
   /// `[layer][position]`, in the order of `layers` and `positions`.
   public let cells: [[Cell]]
+  /// The token that was to be followed everywhere; `nil` for what the model says in the end at each position.
+  public let target: Int?
+  /// Of a large model without the file's checksum, unless it was known already.
+  public let model: ModelProvenance
+  /// Whether an adapter or interventions changed the model.
+  public let isChanged: Bool
 }
 
 extension LlamaModel {
@@ -88,7 +94,8 @@ extension LlamaModel {
     }
     return LogitLens(
       tokens: prompt, pieces: prompt.map(tokenizer.piece), positions: states.positions, layers: order,
-      targets: targets, cells: cells)
+      targets: targets, cells: cells, target: target, model: knownProvenance,
+      isChanged: adapter != nil || !interventions.isEmpty)
   }
 
   /// Final norm and output matrix applied to any states of the residual stream.

@@ -69,6 +69,12 @@ public struct Comparison: Sendable, Equatable, Codable {
     Statistics.Summary(repetitions.map { $0.accuracy(condition) }, seed: spec.seed)
   }
 
+  /// Share of the right words in what was written, over repetitions; `nil` where answers are labels.
+  public func wordShare(_ condition: Condition) -> Statistics.Summary? {
+    let shares = repetitions.compactMap { $0.wordShare(condition) }
+    return shares.isEmpty ? nil : Statistics.Summary(shares, seed: spec.seed)
+  }
+
   /// p of a paired permutation test over repetitions: accuracy under two conditions.
   public func accuracyDifference(_ a: Condition, _ b: Condition) -> Double {
     var generator = SeededGenerator(seed: spec.seed, stream: "permutation")

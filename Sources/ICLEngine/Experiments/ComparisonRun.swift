@@ -108,11 +108,12 @@ package struct ComparisonRun: Sendable {
     prompts: PromptDigest
   ) throws(EngineError) -> (Repetition, [Condition: Pass]) {
     let seed = spec.seed &+ UInt64(index)
-    let (passes, answers, losses) = try conditions(
+    let (passes, answers, shares, losses) = try conditions(
       model, groups, seed: seed, scoring: true, progress: progress, prompts: prompts)
     var repetition = Repetition(
       labelWords: groups[0].draw.labelWords, similarity: Self.similarities(passes), answers: answers,
       tuningLoss: losses)
+    if task.hasWrittenAnswers { repetition.wordShares = shares }
     if let anchor = passes[.anchor], let icl = passes[.icl], let it = passes[.it] {
       repetition.updateCosine = anchor.states.indices.map { layer in
         Statistics.mean(
@@ -133,39 +134,46 @@ package struct ComparisonRun: Sendable {
         })
     }
     if let untrained {
-      let (passes, _, _) = try conditions(
+      let (passes, _, _, _) = try conditions(
         untrained, groups, seed: seed, scoring: false, progress: progress, prompts: nil)
       repetition.untrained = Self.similarities(passes)
     }
     return (repetition, passes)
   }
 
+  private typealias Outcome = (
+    passes: [Condition: Pass], answers: [Condition: [Bool]], shares: [Condition: [Double]], losses: [Float]
+  )
+
   /// All conditions, group by group.
   private func conditions(
     _ model: any ExperimentModel, _ groups: [Group], seed: UInt64, scoring: Bool, progress: ProgressLine,
     prompts: PromptDigest?
-  ) throws(EngineError) -> (passes: [Condition: Pass], answers: [Condition: [Bool]], losses: [Float]) {
+  ) throws(EngineError) -> Outcome {
     var passes: [Condition: Pass] = [:]
     var answers: [Condition: [Bool]] = [:]
+    var shares: [Condition: [Double]] = [:]
     var losses: [[Float]] = []
     for group in groups {
       let one = try conditions(
         model, group, seed: seed, scoring: scoring, progress: progress, prompts: prompts)
       passes.merge(one.passes) { $0.joined($1) }
       answers.merge(one.answers) { $0 + $1 }
+      shares.merge(one.shares) { $0 + $1 }
       losses.append(one.losses)
     }
-    return (passes, answers, Self.mean(losses))
+    return (passes, answers, shares, Self.mean(losses))
   }
 
   private func conditions(
     _ model: any ExperimentModel, _ group: Group, seed: UInt64, scoring: Bool, progress: ProgressLine,
     prompts: PromptDigest?
-  ) throws(EngineError) -> (passes: [Condition: Pass], answers: [Condition: [Bool]], losses: [Float]) {
+  ) throws(EngineError) -> Outcome {
     let (draw, queries) = (group.draw, group.queries)
     let builder = builder(draw)
     var passes: [Condition: Pass] = [:]
     var answers: [Condition: [Bool]] = [:]
+    var shares: [Condition: [Double]] = [:]
     func pass(_ condition: Condition, _ adapter: LoRAAdapter?) throws(EngineError) {
       let texts = queries.map {
         builder.prompt($0, after: condition.showsDemonstrations ? draw.demonstrations : [])
@@ -175,9 +183,10 @@ package struct ComparisonRun: Sendable {
       let pass = try states(model, tokens, adapter)
       passes[condition] = pass
       if scoring {
-        let labels = try LabelScoring(builder, prompts: texts, tokens: tokens)
-          .predictions(logits: pass.logits, model: model, adapter: adapter)
-        answers[condition] = zip(labels, queries).map { $0 == $1.label }
+        let grading = try Grading(
+          builder, queries, prompts: texts, tokens: tokens, logits: pass.logits, model: model, adapter: adapter)
+        answers[condition] = grading.isRight
+        shares[condition] = grading.wordShares
       }
       progress.advance()
     }
@@ -192,7 +201,7 @@ package struct ComparisonRun: Sendable {
     }
     try pass(.it, adapter)
     try pass(.both, adapter)
-    return (passes, answers, losses.count > 1 ? [losses[0], losses[losses.count - 1]] : losses)
+    return (passes, answers, shares, losses.count > 1 ? [losses[0], losses[losses.count - 1]] : losses)
   }
 
   private static func mean(_ lists: [[Float]]) -> [Float] {

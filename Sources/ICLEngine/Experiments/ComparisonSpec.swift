@@ -275,7 +275,10 @@ public struct TuningSettings: Sendable, Equatable, Codable {
     steps = try box.decodeIfPresent(Int.self, forKey: .steps) ?? standard.steps
   }
 
-  private enum CodingKeys: String, CodingKey {
+  /// The names that its JSON may have.
+  static var keyNames: [String] { CodingKeys.allCases.map(\.stringValue) }
+
+  private enum CodingKeys: String, CodingKey, CaseIterable {
     case projections, rank, alpha, learningRate, steps
   }
 

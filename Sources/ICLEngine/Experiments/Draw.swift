@@ -133,6 +133,7 @@ package struct Draw: Sendable, Equatable {
     let count = Int((spec.wrongLabelShare * Double(examples.count)).rounded())
     var result = examples
     let concerned = Array(generator.shuffled(Array(examples.indices)).prefix(count))
+    if task.hasWrittenAnswers { return withWrongAnswers(examples, concerned, task, spec, using: &generator) }
     switch spec.wrongLabelKind {
     case .flipped:
       let others = task.labels.count - 1
@@ -144,6 +145,27 @@ package struct Draw: Sendable, Equatable {
     case .permuted:
       let labels = generator.shuffled(concerned.map { examples[$0].label })
       for (i, label) in zip(concerned, labels) { result[i].label = label }
+    }
+    return result
+  }
+
+  /// Where answers are texts, a wrong one is another example's.
+  private static func withWrongAnswers(
+    _ examples: [Example], _ concerned: [Int], _ task: ExperimentTask, _ spec: ComparisonSpec,
+    using generator: inout SeededGenerator
+  ) -> [Example] {
+    var result = examples
+    switch spec.wrongLabelKind {
+    case .flipped:
+      for i in concerned {
+        let others = task.examples.filter { $0.answer != examples[i].answer }
+        if !others.isEmpty { result[i].answer = others[generator.index(below: others.count)].answer }
+      }
+    case .random:
+      for i in concerned { result[i].answer = task.examples[generator.index(below: task.examples.count)].answer }
+    case .permuted:
+      let answers = generator.shuffled(concerned.map { examples[$0].answer })
+      for (i, answer) in zip(concerned, answers) { result[i].answer = answer }
     }
     return result
   }

@@ -25,6 +25,14 @@ package protocol ExperimentModel: Sendable {
     onStep: (Float) -> Void
   ) throws(EngineError) -> [(step: Int, adapter: LoRAAdapter)]
 
+  /// Continues each prompt by its likeliest tokens.
+  /// - Parameters:
+  ///   - limits: most tokens for each prompt
+  ///   - isDone: asked after each token with the prompt's number and what was written after it
+  func continued(
+    _ prompts: [[Int]], limits: [Int], adapter: LoRAAdapter?, isDone: (Int, [Int]) -> Bool
+  ) throws(EngineError) -> [[Int]]
+
   /// A model of the same shape and tokenizer whose weights were never trained; `nil` when it would not fit in memory.
   func untrainedTwin(seed: UInt64) throws(EngineError) -> (any ExperimentModel)?
 }

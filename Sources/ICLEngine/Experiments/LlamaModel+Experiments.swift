@@ -35,6 +35,31 @@ extension LlamaModel: ExperimentModel {
     return result
   }
 
+  /// Bytes of keys and values that a batch of prompts may take while their answers are written.
+  private static let writingRoom = 512 << 20
+
+  /// What was read is kept; as many prompts at a time as there is room for.
+  package func continued(
+    _ prompts: [[Int]], limits: [Int], adapter: LoRAAdapter?, isDone: (Int, [Int]) -> Bool
+  ) throws(EngineError) -> [[Int]] {
+    let cache = PrefixCache(byteLimit: Self.writingRoom)
+    let longest = zip(prompts, limits).map { $0.count + max($1, 0) }.max() ?? 0
+    let together = max(Self.writingRoom / max(ModelMemory(self).keyValueBytes(tokens: longest), 1), 1)
+    var written: [[Int]] = []
+    for start in stride(from: 0, to: prompts.count, by: together) {
+      let part = start..<min(start + together, prompts.count)
+      written += try greedy(
+        Array(prompts[part]), limits: Array(limits[part]), isDone: { isDone(start + $0, $1) }
+      ) { prompts throws(EngineError) in
+        let states = try forward(
+          prompts, capture: CaptureRequest(points: [], layers: .some([]), positions: .last, logits: true),
+          adapter: adapter, interventions: [], cache: cache)
+        return states.map { $0.logits.last ?? [] }
+      }
+    }
+    return written
+  }
+
   /// Weights of an untrained model beyond which it is left out: 60 million, 240 MB in F32.
   static let largestTwin = 60_000_000
 

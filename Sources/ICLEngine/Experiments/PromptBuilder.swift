@@ -32,8 +32,13 @@ package struct PromptBuilder: Sendable {
     -> String
   {
     opening
-      + demonstrations.map { shown.task.template.demonstration($0.fields, label: shown.words[$0.label]) }.joined()
+      + demonstrations.map { shown.task.template.demonstration($0.fields, label: shownAnswer($0)) }.joined()
       + task.template.query(query.fields)
+  }
+
+  /// A demonstration's answer as it is shown: a text of its own, or its label's word.
+  private func shownAnswer(_ example: ExperimentTask.Example) -> String {
+    example.answer ?? shown.words[example.label]
   }
 
   /// Tokens of a whole prompt; an end-of-sequence token that the model's rules add is taken off again, since the
@@ -57,11 +62,14 @@ package struct PromptBuilder: Sendable {
     return (whole, shared)
   }
 
-  /// A demonstration as a zero-shot prompt with its answer, as the IT condition is tuned on: the answer and what
-  /// follows it in the template, if anything, are in the text; only the answer's tokens count in the loss.
-  package func tuningSequence(_ example: ClassificationTask.Example) -> (tokens: [Int], lossWeights: [Float]) {
+  /// A demonstration as a zero-shot prompt with its answer, as the IT condition is tuned on; only the answer's tokens
+  /// count in the loss. To an answer that is a text belongs what ends it: a model that writes it has to learn where to
+  /// stop.
+  package func tuningSequence(_ example: ExperimentTask.Example) -> (tokens: [Int], lossWeights: [Float]) {
+    let template = shown.task.template
     let (whole, start) = answered(
-      opening + shown.task.template.query(example.fields), shown.task.template.answer(shown.words[example.label]))
+      opening + template.query(example.fields),
+      template.answer(shownAnswer(example)) + (example.answer == nil ? "" : template.ending))
     return (whole, whole.indices.map { $0 >= start ? 1 : 0 })
   }
 }

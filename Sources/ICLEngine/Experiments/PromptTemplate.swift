@@ -79,6 +79,9 @@ public struct PromptTemplate: Sendable, Equatable, CustomStringConvertible {
   /// What is to follow ``query(_:)``: the spaces before the label, and the label.
   public func answer(_ label: String) -> String { String(repeating: " ", count: spacesBeforeLabel) + label }
 
+  /// What ends an answer that the model writes: the text after `{label}`, a line break where there is none.
+  public var ending: String { tail.isEmpty ? "\n" : tail }
+
   private var spacesBeforeLabel: Int {
     guard case .literal(let last)? = segments.last else { return 0 }
     return last.reversed().prefix { $0 == " " }.count

@@ -17,6 +17,9 @@ public struct Repetition: Sendable, Equatable, Codable {
   public var cka: [ConditionPair: Double]
   /// For each query whether the answer was right, in the order of the queries.
   public var answers: [Condition: [Bool]]
+  /// For each query the share of the right words in what was written (``Measures/wordOverlap(_:_:)``); `nil` where
+  /// answers are labels.
+  public var wordShares: [Condition: [Double]]?
   /// Loss on the demonstrations after the first and after the last step of tuning.
   public var tuningLoss: [Float]
 
@@ -44,6 +47,9 @@ public struct Repetition: Sendable, Equatable, Codable {
     return all.isEmpty ? .nan : Double(all.count { $0 }) / Double(all.count)
   }
 
+  /// Mean share of the right words in what was written; `nil` where answers are labels.
+  public func wordShare(_ condition: Condition) -> Double? { wordShares?[condition].map(Statistics.mean) }
+
   /// ``Measures/rec2FTP(zeroShot:tuned:icl:)`` of this repetition's answers.
   public var rec2FTP: Double {
     Measures.rec2FTP(zeroShot: answers[.anchor] ?? [], tuned: answers[.it] ?? [], icl: answers[.icl] ?? [])
@@ -60,6 +66,7 @@ public struct Repetition: Sendable, Equatable, Codable {
     values += updateCosine
     for baseline in Baseline.allCases { values += baselines[baseline] ?? [] }
     for condition in Condition.allCases { values += (answers[condition] ?? []).map { $0 ? 1 : 0 } }
+    for condition in Condition.allCases { values += wordShares?[condition] ?? [] }
     return values + tuningLoss.map(Double.init)
   }
 }

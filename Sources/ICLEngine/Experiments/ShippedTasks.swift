@@ -22,11 +22,11 @@ extension ClassificationTask {
 
   /// All of them, by name.
   public static let shipped: [ClassificationTask] = [
-    sentiment, topic, kind, size, entity, tense, weather, travel, emotion,
+    sentiment, topic, kind, size, entity, tense, weather, travel, emotion, translation,
   ]
 
   /// The names of `shipped`, known without writing any of the tasks' sentences: that takes a tenth of a second.
-  public static var shippedNames: [String] { TextTask.all.map(\.name) }
+  public static var shippedNames: [String] { TextTask.all.map(\.name) + [translationName] }
 
   /// Sentences of each class in the pool of demonstrations, and in that of queries.
   private static let sentencesPerClass = 120

@@ -102,10 +102,9 @@ extension ComparisonRun {
       let tokens = texts.map(builder.tokens)
       prompts.add(tokens)
       let pass = try states(model, tokens, adapter)
-      let labels = try LabelScoring(builder, prompts: texts, tokens: tokens)
-        .predictions(logits: pass.logits, model: model, adapter: adapter)
-      let right = zip(labels, queries).count { $0 == $1.label }
-      return (pass.states[model.configuration.layerCount], Double(right) / Double(queries.count))
+      let grading = try Grading(
+        builder, queries, prompts: texts, tokens: tokens, logits: pass.logits, model: model, adapter: adapter)
+      return (pass.states[model.configuration.layerCount], grading.accuracy)
     }
     func similarity(_ a: [[Float]], _ b: [[Float]]) -> Double {
       Statistics.mean(zip(a, b).map { Measures.cosine($0, $1) })
@@ -137,17 +136,23 @@ extension Engine {
   ///     let steps = try engine.stepsToICL(.sentiment, every: 5, queries: 30, seed: 1)
   ///     steps.plot
   ///
-  /// Parameters are those of ``compare(_:demonstrations:queries:repetitions:wrongLabels:labelWords:tuning:seed:keepingIn:)``.
+  /// Parameters are those of `compare`.
   /// - Parameter every: steps between two looks at the states
   public func stepsToICL(
     _ task: ClassificationTask, every: Int = 5, demonstrations: Int = 8, queries: Int = 50, repetitions: Int = 8,
     labelWords: LabelWords = .arbitrary, tuning: TuningSettings = TuningSettings(), seed: UInt64 = 0
   ) throws(EngineError) -> StepsToICL {
-    try ComparisonRun(
-      model: model, task: task,
-      spec: ComparisonSpec(
+    try stepsToICL(
+      task,
+      ComparisonSpec(
         demonstrations: demonstrations, queries: queries, repetitions: repetitions, labelWords: labelWords,
-        tuning: tuning, seed: seed)
-    ).stepsToICL(every: every)
+        tuning: tuning, seed: seed), every: every)
+  }
+
+  /// The same with every choice spelled out.
+  public func stepsToICL(
+    _ task: ClassificationTask, _ spec: ComparisonSpec, every: Int = 5
+  ) throws(EngineError) -> StepsToICL {
+    try ComparisonRun(model: model, task: task, spec: spec).stepsToICL(every: every)
   }
 }

@@ -112,7 +112,7 @@ extension Engine {
   ///
   ///     try engine.sweep(.sentiment, over: .demonstrations([1, 2, 4, 8]), queries: 30, seed: 1)
   ///
-  /// Parameters are those of ``compare(_:demonstrations:queries:repetitions:wrongLabels:labelWords:tuning:seed:)``.
+  /// Parameters are those of `compare`.
   /// An interruption keeps the values that are finished.
   /// - Parameter folder: keeps each finished repetition there, so that the same call goes on where it was stopped
   public func sweep(

@@ -1,5 +1,3 @@
-import Foundation
-
 /// A factor as a specification names it: `{"factor": "demonstrations", "values": [1, 2, 4, 8]}`.
 extension SweepFactor: Decodable {
   /// The names that a specification may use.
@@ -40,22 +38,6 @@ extension SweepFactor: Decodable {
     }
   }
 
-  /// Reads `{"factor": …, "values": […]}`.
-  /// - Throws: `malformedFile` for another factor, values of the wrong kind, or an unknown key
-  public init(json: String) throws(EngineError) {
-    let example = #"{"factor": "demonstrations", "values": [1, 2, 4, 8]}"#
-    let object = (try? JSONSerialization.jsonObject(with: Data(json.utf8))) as? [String: Any]
-    let known = Key.allCases.map(\.rawValue)
-    if let unknown = object?.keys.sorted().first(where: { !known.contains($0) }) {
-      throw EngineError(
-        .malformedFile, "a sweep has no \"\(unknown)\"", at: "specification", expected: example, found: unknown)
-    }
-    do {
-      self = try JSONDecoder().decode(Self.self, from: Data(json.utf8))
-    } catch {
-      throw EngineError(
-        .malformedFile, "the sweep of the specification cannot be read", at: "specification", expected: example,
-        underlying: error)
-    }
-  }
+  /// The names that its JSON may have.
+  static var keyNames: [String] { Key.allCases.map(\.rawValue) }
 }

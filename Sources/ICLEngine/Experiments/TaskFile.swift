@@ -18,25 +18,11 @@ extension ClassificationTask {
     contentsOf path: String, name: String? = nil, template: String, instructions: [String] = [],
     labelColumn: String = "label", labelNames: KeyValuePairs<String, String> = [:], arbitraryLabels: [String] = []
   ) throws(EngineError) {
-    let url = URL(filePath: path)
-    let text: String
-    do {
-      let data = try Data(contentsOf: url)
-      guard let decoded = String(validating: data, as: UTF8.self) else {
-        throw EngineError(
-          .malformedFile, "the file is not UTF-8 text", at: path, nextStep: "convert it, for instance with iconv")
-      }
-      text = decoded
-    } catch let error as EngineError {
-      throw error
-    } catch {
-      throw EngineError(
-        .unreadableFile, "the task's file cannot be read", at: path, nextStep: "check the path", underlying: error)
-    }
+    let file = try TaskText(contentsOf: path)
     try self.init(
-      text: text, format: TextFormat(path: path), path: path,
-      name: name ?? url.deletingPathExtension().lastPathComponent, template: template, instructions: instructions,
-      labelColumn: labelColumn, labelNames: Array(labelNames), arbitraryLabels: arbitraryLabels)
+      text: file.text, format: file.format, path: path, name: name ?? file.name, template: template,
+      instructions: instructions, labelColumn: labelColumn, labelNames: Array(labelNames),
+      arbitraryLabels: arbitraryLabels)
   }
 
   package enum TextFormat: Sendable {
@@ -60,13 +46,7 @@ extension ClassificationTask {
     labelColumn: String, labelNames: [(key: String, value: String)], arbitraryLabels: [String]
   ) throws(EngineError) {
     let template = try PromptTemplate(template)
-    let needed = template.fieldNames + [labelColumn]
-    let rows =
-      switch format {
-      case .csv: try Self.table(text, separator: ",", needed, path)
-      case .tsv: try Self.table(text, separator: "\t", needed, path)
-      case .jsonl: try Self.objects(text, needed, path)
-      }
+    let rows = try Self.rows(of: text, format, columns: template.fieldNames + [labelColumn], path)
     var values = labelNames.map(\.key)
     var examples: [Example] = []
     for (line, fields) in rows {
@@ -86,7 +66,47 @@ extension ClassificationTask {
       examples: examples)
   }
 
-  private typealias Line = (line: Int, fields: [String: String])
+  /// A task's file as text.
+  struct TaskText {
+    let text: String
+    let format: TextFormat
+    /// The file's name without its ending.
+    let name: String
+
+    init(contentsOf path: String) throws(EngineError) {
+      let url = URL(filePath: path)
+      let text: String
+      do {
+        let data = try Data(contentsOf: url)
+        guard let decoded = String(validating: data, as: UTF8.self) else {
+          throw EngineError(
+            .malformedFile, "the file is not UTF-8 text", at: path, nextStep: "convert it, for instance with iconv")
+        }
+        text = decoded
+      } catch let error as EngineError {
+        throw error
+      } catch {
+        throw EngineError(
+          .unreadableFile, "the task's file cannot be read", at: path, nextStep: "check the path", underlying: error)
+      }
+      self.text = text
+      format = try TextFormat(path: path)
+      name = url.deletingPathExtension().lastPathComponent
+    }
+  }
+
+  typealias Line = (line: Int, fields: [String: String])
+
+  /// The values of some columns, line by line.
+  static func rows(
+    of text: String, _ format: TextFormat, columns: [String], _ path: String
+  ) throws(EngineError) -> [Line] {
+    switch format {
+    case .csv: try table(text, separator: ",", columns, path)
+    case .tsv: try table(text, separator: "\t", columns, path)
+    case .jsonl: try objects(text, columns, path)
+    }
+  }
 
   private static func table(
     _ text: String, separator: Unicode.Scalar, _ needed: [String], _ path: String

@@ -75,6 +75,11 @@ struct TaskVectorRun {
         at: "task vectors of \(task.name)", expected: "1…\(c.layerCount * c.headCount) heads, demonstrations by chance",
         found: "\(headCount) heads, choice \(spec.choice.rawValue)")
     }
+    guard !task.hasWrittenAnswers else {
+      throw EngineError(
+        .unsupported, "task vectors are read from the probabilities of labels, and this task has none",
+        at: "task vectors of \(task.name)", expected: "a task with labels", found: "answers that are texts")
+    }
     let prepared = try run.prepared(twin: nil)
     let perRepetition = spec.tuning.steps + c.layerCount * c.headCount + 4 * (c.layerCount + 1) + 4
     let progress = ProgressLine(
@@ -265,11 +270,17 @@ extension Engine {
     _ task: ClassificationTask, demonstrations: Int = 8, queries: Int = 30, repetitions: Int = 4, heads: Int = 3,
     labelWords: LabelWords = .arbitrary, tuning: TuningSettings = TuningSettings(), seed: UInt64 = 0
   ) throws(EngineError) -> TaskVectors {
-    try TaskVectorRun(
-      model: model, task: task,
-      spec: ComparisonSpec(
+    try taskVectors(
+      task,
+      ComparisonSpec(
         demonstrations: demonstrations, queries: queries, repetitions: repetitions, labelWords: labelWords,
-        tuning: tuning, baselines: [], seed: seed), headCount: heads
-    ).result()
+        tuning: tuning, baselines: [], seed: seed), heads: heads)
+  }
+
+  /// The same with every choice spelled out; baselines have no part in it.
+  public func taskVectors(
+    _ task: ClassificationTask, _ spec: ComparisonSpec, heads: Int = 3
+  ) throws(EngineError) -> TaskVectors {
+    try TaskVectorRun(model: model, task: task, spec: spec, headCount: heads).result()
   }
 }

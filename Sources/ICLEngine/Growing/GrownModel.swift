@@ -42,7 +42,7 @@ package struct GrownModel: Sendable {
     }
     byTask = GrowthEvaluation(figures: figures)
     var comparisons: [Comparison] = []
-    for task in compares ? ClassificationTask.shipped : [] {
+    for task in compares ? ClassificationTask.shipped : [] where !task.hasWrittenAnswers {
       let spec = ComparisonSpec(demonstrations: 8, queries: 24, repetitions: 8, baselines: [], seed: settings.seed)
       comparisons.append(try ComparisonRun(model: model, task: task, spec: spec).result())
     }

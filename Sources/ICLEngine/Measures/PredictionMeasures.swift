@@ -37,6 +37,25 @@ extension Measures {
     return (klDivergence(p, middle) + klDivergence(q, middle)) / 2
   }
 
+  /// How much of a text another one has, as ROUGE-L's F (Lin 2004): `2·LCS(a, b) / (|a| + |b|)`, where LCS is the length
+  /// of the longest sequence of words that both have in this order, with gaps.
+  /// - Returns: 0…1; 1 exactly when the words are the same, 0 when none is in both
+  /// - Complexity: O(|a|·|b|)
+  public static func wordOverlap(_ a: [String], _ b: [String]) -> Double {
+    if a.isEmpty && b.isEmpty { return 1 }
+    // Row by row: the longest common sequence of a's words so far and of b's first j.
+    var longest = [Int](repeating: 0, count: b.count + 1)
+    for word in a {
+      var diagonal = 0
+      for (j, other) in b.enumerated() {
+        let above = longest[j + 1]
+        longest[j + 1] = word == other ? diagonal + 1 : max(above, longest[j])
+        diagonal = above
+      }
+    }
+    return 2 * Double(longest[b.count]) / Double(a.count + b.count)
+  }
+
   /// Share of the `k` most probable tokens that two predictions have in common; equal logits rank by token id.
   /// - Parameters: `a`, `b`: logits `[V]`; `k`: 1…V
   /// - Returns: 0…1; NaN when a logit is.

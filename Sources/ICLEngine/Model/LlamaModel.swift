@@ -122,4 +122,16 @@ public final class LlamaModel: Sendable {
       name: name, path: files?.path, sha256: files?.sha256, quantization: quantization,
       parameterCount: weights.parameterCount, precision: precision)
   }
+
+  /// Files up to this size are hashed when something is to be shown; of larger ones the checksum is shown once it is
+  /// known.
+  static let hashedAtOnce = 256 << 20
+
+  /// Without a large file's checksum, unless it is known already: reads little.
+  var knownProvenance: ModelProvenance {
+    ModelProvenance(
+      name: name, path: files?.path,
+      sha256: files.flatMap { $0.byteCount <= Self.hashedAtOnce ? $0.sha256 : $0.knownSHA256 },
+      quantization: quantization, parameterCount: weights.parameterCount, precision: precision)
+  }
 }

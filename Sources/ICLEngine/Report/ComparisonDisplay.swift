@@ -28,20 +28,4 @@ extension Comparison: RichDisplayable {
   public var plainText: String {
     ([heading, similarityTable.plainText, accuracyTable.plainText] + remarks + [origin]).joined(separator: "\n\n")
   }
-
-  /// A whole page that needs nothing beside it: tables, every picture, all choices.
-  public var page: String {
-    ReportPage.html(
-      title: "ICL and instruction tuning compared", lead: nil,
-      body: """
-        \(html)
-        \(plot(.heatmap).source)
-        \(plot(.projection).source)
-        \(plot(.cka).source)
-        <h2>By layer</h2>
-        \(layerTable.html)
-        <h2>The same numbers again</h2>
-        <pre>\(reproduce.markupEscaped)</pre>
-        """)
-  }
 }

@@ -33,12 +33,15 @@ extension Comparison {
         condition.rawValue, ReportNumber.percent(value.mean),
         "\(ReportNumber.percent(value.interval.lower)) … \(ReportNumber.percent(value.interval.upper))",
         condition == .anchor ? "" : ReportNumber.p(accuracyDifference(.anchor, condition)),
-      ]
+      ] + (wordShare(condition).map { [ReportNumber.percent($0.mean)] } ?? [])
     }
+    let isWritten = wordShare(.anchor) != nil
     return Table(
-      ["condition", "accuracy", "95 % interval", "p, differs from anchor"], rows,
-      alignment: [.leading, .trailing, .trailing, .trailing],
-      caption: "Right answers, of \(labels.count) labels (chance: \(ReportNumber.percent(1 / Double(labels.count))))")
+      ["condition", "accuracy", "95 % interval", "p, differs from anchor"] + (isWritten ? ["right words"] : []), rows,
+      alignment: [.leading, .trailing, .trailing, .trailing, .trailing],
+      caption: isWritten
+        ? "Answers right in every word, and the share of right words (ROUGE-L)"
+        : "Right answers, of \(labels.count) labels (chance: \(ReportNumber.percent(1 / Double(labels.count))))")
   }
 
   /// Cosine by layer: one row per layer, one column per pair.
@@ -67,6 +70,7 @@ extension Comparison {
   public var heading: String {
     let words =
       switch spec.labelWords {
+      case _ where labels.isEmpty: "answers written word by word"
       case .meaningful: "the task's own label words"
       // A task without arbitrary words uses its own.
       case .arbitrary where repetitions.first?.labelWords == labels: "the task's own label words"

@@ -6,9 +6,6 @@ extension Engine: RichDisplayable, CustomStringConvertible {
 
   public var description: String { table.plainText }
 
-  /// Files up to this size are hashed for a table; of larger ones the hash is shown once it is known.
-  private static let hashedAtOnce = 256 << 20
-
   /// One property of the model per row.
   public var table: Table {
     let shape = model.configuration
@@ -37,7 +34,7 @@ extension Engine: RichDisplayable, CustomStringConvertible {
     ])
     if model.precision != .f32 { rows.append(["products", "computed in \(model.precision.rawValue)"]) }
     if let files = model.files {
-      let hash = files.byteCount <= Self.hashedAtOnce ? files.sha256 : files.knownSHA256
+      let hash = files.byteCount <= LlamaModel.hashedAtOnce ? files.sha256 : files.knownSHA256
       rows.append(["SHA-256", hash.map { "\($0.prefix(16))…" } ?? "not worked out yet"])
     }
     return Table(["property", "value"], rows, caption: "Model \(model.name)")

@@ -3,6 +3,30 @@ public import NotebookDisplay
 extension LogitLens: RichDisplayable {
   public var mimeBundle: MIMEBundle { table().mimeBundle }
 
+  public var plainText: String {
+    [Content.token, .rank, .divergence].map { table($0).plainText }.joined(separator: "\n\n")
+  }
+
+  /// Everything as JSON.
+  public func json() throws(EngineError) -> String { try ExperimentJSON.text(of: self, pretty: true) }
+
+  /// The probability of each of the last positions' targets through the layers, with a text twin.
+  public var plot: SVG {
+    let shown = Array(positions.indices.suffix(PlotStyle.series.count))
+    let lines = zip(shown, PlotStyle.series.suffix(shown.count)).map { index, stroke in
+      LinePlot.Series(
+        name: "\(positions[index]): \(Self.readable(targets[index].piece))", stroke: stroke,
+        values: cells.map { $0[index].targetProbability })
+    }
+    let what = target == nil ? "what the model says in the end" : "the token that is followed"
+    let plot = LinePlot(
+      title: "On the way to the answer",
+      subtitle: "probability of \(what), at the last \(shown.count == 1 ? "position" : "\(shown.count) positions")",
+      xTitle: "after block (0: embedding)", yTitle: "probability", xLabels: layers.map(String.init), series: lines,
+      description: "Lines by layer: the probability that the logit lens gives to \(what), for each position.")
+    return SVG(plot.svg, plainText: table(.token, limit: shown.count).plainText)
+  }
+
   /// What each cell of ``table(_:positions:)`` shows.
   public enum Content: Sendable {
     /// The likeliest token and its probability.
@@ -50,7 +74,7 @@ extension LogitLens: RichDisplayable {
   }
 
   /// A token as it reads in a cell: SentencePiece's and byte-level BPE's spaces as one sign.
-  private static func readable(_ piece: String) -> String {
+  static func readable(_ piece: String) -> String {
     let text = piece.replacing("Ġ", with: "▁").replacing("\n", with: "⏎")
     return text.isEmpty ? "∅" : text
   }

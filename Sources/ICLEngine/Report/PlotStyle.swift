@@ -49,6 +49,12 @@ enum PlotStyle {
     }
   }
 
+  /// For lines that are like one another, the last one foremost.
+  static let series = [
+    Stroke(sky, dash: "2 3"), Stroke(purple, dash: "2 3"), Stroke(orange, dash: "7 3"), Stroke(green, dash: "7 3"),
+    Stroke(vermilion), Stroke(blue, width: 3),
+  ]
+
   static let noiseFloor = Stroke(grey, dash: "1 3", width: 2)
 
   static func color(_ condition: Condition) -> String {

@@ -1,59 +1,106 @@
-import Foundation
+// Swift that gives the same numbers again, and how to see that they are the same.
 
 extension Comparison {
   /// Swift that gives the same numbers again, and how to see that they are the same.
   public var reproduce: String {
+    Reproduction(provenance, task: task).text(spec, call: "compare(\(Reproduction.expression(ofTask: task)), spec)")
+  }
+}
+
+extension StepsToICL {
+  /// Swift that gives the same numbers again, and how to see that they are the same.
+  public var reproduce: String {
+    Reproduction(provenance, task: task).text(
+      spec, call: "stepsToICL(\(Reproduction.expression(ofTask: task)), spec, every: \(steps.dropFirst().first ?? 1))")
+  }
+}
+
+extension TaskVectors {
+  /// Swift that gives the same numbers again, and how to see that they are the same.
+  public var reproduce: String {
+    Reproduction(provenance, task: task).text(
+      spec, call: "taskVectors(\(Reproduction.expression(ofTask: task)), spec, heads: \(headCount))")
+  }
+}
+
+extension Sweep {
+  /// Swift that gives the same numbers again, and how to see that they are the same: a comparison for each value.
+  public var reproduce: String {
+    guard let first = comparisons.first else { return "" }
+    let specs = comparisons.map { "  #\"\"\"\n  \(Reproduction.json($0.spec))\n  \"\"\"#," }
+    let fingerprints = comparisons.map { "  \"\($0.provenance.fingerprint)\"," }
+    return """
+      \(Reproduction(first.provenance, task: task).opening)
+      let specs = [
+      \(specs.joined(separator: "\n"))
+      ]
+      let results = try specs.map { try engine.compare(\(Reproduction.expression(ofTask: task)), ComparisonSpec(json: $0)) }
+      // the same bits when this holds:
+      results.map(\\.provenance.fingerprint) == [
+      \(fingerprints.joined(separator: "\n"))
+      ]
+      """
+  }
+}
+
+extension LogitLens {
+  /// Swift that gives the same numbers again.
+  public var reproduce: String {
+    let candidates = cells.first?.first?.top.count ?? 1
+    return (isChanged ? "// with the adapter and the interventions that were used\n" : "")
+      + """
+      // model \(model.name)\(model.sha256.map { ", SHA-256 \($0)" } ?? ""), \(model.quantization)
+      let engine = try \(Reproduction.expression(ofModel: model))
+      let lens = try engine.model.logitLens(
+        \(tokens), layers: .some(\(layers)), positions: .some(\(positions)), top: \(candidates)\
+      \(target.map { ", target: \($0)" } ?? ""))
+      """
+  }
+}
+
+/// The parts that these texts share.
+struct Reproduction {
+  private let provenance: ExperimentProvenance
+  private let task: String
+
+  init(_ provenance: ExperimentProvenance, task: String) {
+    self.provenance = provenance
+    self.task = task
+  }
+
+  var opening: String {
     let model = provenance.model
-    // The model that ships is found by every engine, wherever it was built.
-    let isShipped = model.path?.hasSuffix(".resources/Resources/tour.gguf") ?? true
-    let engine = isShipped ? "Engine()" : "Engine(model: \(Self.literal(model.path ?? "")))"
     return """
       // model \(model.name)\(model.sha256.map { ", SHA-256 \($0)" } ?? ""), \(model.quantization)
       // engine \(provenance.engineVersion); prompts SHA-256 \(provenance.promptsSHA256)
-      let engine = try \(engine)
-      let spec = try ComparisonSpec(json: #\"\"\"
-        \(specJSON)
-        \"\"\"#)
-      let result = try engine.compare(\(taskExpression), spec)
-      // the same bits when this holds:
-      result.provenance.fingerprint == "\(provenance.fingerprint)"
+      let engine = try \(Self.expression(ofModel: model))
       """
   }
 
-  private var taskExpression: String {
+  /// - Parameter call: of a method of the engine, with `spec`
+  func text(_ spec: ComparisonSpec, call: String) -> String {
+    """
+    \(opening)
+    let spec = try ComparisonSpec(json: #\"\"\"
+      \(Self.json(spec))
+      \"\"\"#)
+    let result = try engine.\(call)
+    // the same bits when this holds:
+    result.provenance.fingerprint == "\(provenance.fingerprint)"
+    """
+  }
+
+  static func expression(ofTask task: String) -> String {
     ClassificationTask.shippedNames.contains(task)
       ? ".\(task)" : "yourTask /* \(task.replacing("*/", with: "* /")) */"
   }
 
-  private var specJSON: String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return (try? encoder.encode(spec)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+  static func expression(ofModel model: ModelProvenance) -> String {
+    // The model that ships is found by every engine, wherever it was built.
+    let isShipped = model.path?.hasSuffix(".resources/Resources/tour.gguf") ?? true
+    let engine = isShipped ? "Engine()" : "Engine(model: \((model.path ?? "").debugDescription))"
+    return model.precision == .f32 ? engine : "\(engine).with(.\(model.precision.rawValue))"
   }
 
-  private static func literal(_ text: String) -> String { text.debugDescription }
-}
-
-extension ComparisonSpec {
-  /// Reads a specification; what is absent has its default.
-  /// - Throws: `malformedFile` for what is not JSON, has an unknown key or a value of the wrong kind.
-  public init(json: String) throws(EngineError) {
-    let known = Set(Self.keyNames)
-    do {
-      if let object = try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any],
-        let unknown = object.keys.sorted().first(where: { !known.contains($0) })
-      {
-        throw EngineError(
-          .malformedFile, "a comparison has no \"\(unknown)\"", at: "specification",
-          expected: "one of " + Self.keyNames.joined(separator: ", "), found: unknown)
-      }
-      self = try JSONDecoder().decode(Self.self, from: Data(json.utf8))
-    } catch let error as EngineError {
-      throw error
-    } catch {
-      throw EngineError(
-        .malformedFile, "the specification of a comparison cannot be read", at: "specification",
-        expected: #"JSON such as {"demonstrations": 8, "seed": 1}"#, underlying: error)
-    }
-  }
+  static func json(_ spec: ComparisonSpec) -> String { (try? ExperimentJSON.text(of: spec)) ?? "" }
 }

@@ -32,6 +32,22 @@ extension StepsToICL: RichDisplayable {
     return SVG(plot.svg, plainText: table.plainText)
   }
 
+  /// Accuracy by the number of steps, beside that of the demonstrations, with a text twin.
+  public var accuracyPlot: SVG {
+    let icl = Statistics.Summary(repetitions.map(\.accuracyOfICL), seed: spec.seed)
+    let plot = LinePlot(
+      title: "Right answers, step by step, beside \(spec.demonstrations) demonstrations",
+      subtitle: "\(task); mean of \(repetitions.count) repetition\(repetitions.count == 1 ? "" : "s")"
+        + (repetitions.count == 1 ? "" : ", bands: 95 % interval"),
+      xTitle: "steps of tuning", yTitle: "share of right answers", xLabels: steps.map(String.init),
+      series: [
+        line("tuned", PlotStyle.Stroke(PlotStyle.color(.it), dash: "7 3", width: 2.5), places(\.accuracy)),
+        line("ICL", PlotStyle.Stroke(PlotStyle.color(.icl), width: 2.5), steps.map { _ in icl }),
+      ],
+      description: "Accuracy of the tuned model by step, and the level that demonstrations reach.")
+    return SVG(plot.svg, plainText: table.plainText)
+  }
+
   /// One row per look at the states.
   public var table: Table {
     Table(
@@ -68,7 +84,9 @@ extension StepsToICL: RichDisplayable {
       "text/html": "<div>\n\(plot.source)\n<p>\(finding.markupEscaped)</p>\n\(table.html)\n"
         + "<p style=\"font-size:smaller;opacity:0.8\">\(origin.markupEscaped)</p></div>",
       "text/markdown": [table.markdown, finding.markdownEscaped, origin.markdownEscaped].joined(separator: "\n\n"),
-      "text/plain": [table.plainText, finding, origin].joined(separator: "\n\n"),
+      "text/plain": plainText,
     ])
   }
+
+  public var plainText: String { [table.plainText, finding, origin].joined(separator: "\n\n") }
 }

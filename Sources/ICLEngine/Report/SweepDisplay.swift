@@ -67,13 +67,6 @@ extension Sweep: RichDisplayable {
 
   public var plainText: String { ([table.plainText] + remarks).joined(separator: "\n\n") }
 
-  /// A whole page that needs nothing beside it.
-  public var page: String {
-    ReportPage.html(
-      title: "ICL and instruction tuning by \(factor)", lead: "\(task), values \(values.joined(separator: ", "))",
-      body: mimeBundle[.html] ?? "")
-  }
-
   public var mimeBundle: MIMEBundle {
     let notes = remarks.map { "<p style=\"font-size:smaller;opacity:0.8\">\($0.markupEscaped)</p>\n" }.joined()
     return MIMEBundle(data: [

@@ -22,11 +22,19 @@ extension ClassificationTask: RichDisplayable {
   private var heading: String {
     "Task \(name): \(examples.count) examples"
       + (queries.isEmpty ? "" : ", \(queries.count) queries of their own")
-      + ", labels \(labels.joined(separator: ", "))"
+      + (hasWrittenAnswers ? ", answers to be written" : ", labels \(labels.joined(separator: ", "))")
   }
 
   /// The first two examples of each label, in the template's words.
   private var examplesTable: Table {
+    if hasWrittenAnswers {
+      return Table(
+        ["answer", "as a demonstration"],
+        examples.prefix(4).map { example in
+          let answer = example.answer ?? ""
+          return [answer, template.demonstration(example.fields, label: answer).trimmingNewlines]
+        })
+    }
     let rows = labels.indices.flatMap { label in
       examples.filter { $0.label == label }.prefix(2).map { example in
         [labels[label], template.demonstration(example.fields, label: labels[label]).trimmingNewlines]

@@ -84,7 +84,9 @@ extension TaskVectors: RichDisplayable {
       "text/html": "<div>\n\(plot.source)\n\(table.html)\n\(headTable.html)\n"
         + "<p style=\"font-size:smaller;opacity:0.8\">\(origin.markupEscaped)</p></div>",
       "text/markdown": [table.markdown, headTable.markdown, origin.markdownEscaped].joined(separator: "\n\n"),
-      "text/plain": [table.plainText, headTable.plainText, origin].joined(separator: "\n\n"),
+      "text/plain": plainText,
     ])
   }
+
+  public var plainText: String { [table.plainText, headTable.plainText, origin].joined(separator: "\n\n") }
 }

@@ -131,6 +131,15 @@ final class RecordingSink: DisplaySink {
     #expect(table.latex.contains(#"\textless{}script\textgreater{} & -0.02 \\"#))
     #expect(table.latex.contains(#"\begin{tabular}{lr}"#))
   }
+
+  @Test func `json holds the same cells`() throws {
+    #expect(
+      Table(["a \"b\"", "c"], [["1\n\u{1}", "\\"], ["é"]]).json
+        == #"{"columns":["a \"b\"","c"],"rows":[["1\n\u0001","\\"],["é",""]]}"#)
+    let object = try JSONSerialization.jsonObject(with: Data(table.json.utf8)) as? [String: Any]
+    #expect(object?["caption"] as? String == table.caption)
+    #expect((object?["rows"] as? [[String]])?[1] == ["<script>", "-0.02"])
+  }
 }
 
 @Suite struct `Progress in place` {

@@ -17,6 +17,9 @@ struct WordTokenizer: Tokenizer {
     for example in task.examples + task.queries {
       for word in Self.parts(prompts.prompt(example)) where !text.contains(word) { text.append(word) }
     }
+    for word in (task.examples + task.queries).flatMap({ Self.parts($0.answer ?? "") }) where !text.contains(word) {
+      text.append(word)
+    }
     for word in task.labels + task.arbitraryLabels where !text.contains(word) { text.append(word) }
     words = text
     splits = splitting
@@ -58,6 +61,8 @@ struct FakeModel: ExperimentModel {
   var isTrained = true
   /// Called before each forward pass.
   var onForward: @Sendable () -> Void = {}
+  /// The one word that can follow a text, where a test says so.
+  var nextWord: (@Sendable (_ text: String, _ isTuned: Bool) -> String)?
 
   init(_ tokenizer: WordTokenizer) {
     self.tokenizer = tokenizer
@@ -100,6 +105,9 @@ struct FakeModel: ExperimentModel {
       result.logits = positions.map { place in
         var logits = [Float](repeating: 0, count: tokenizer.vocabularySize)
         for (index, token) in prompt[...place].enumerated() { logits[token] += Float(index + 1) * 0.01 }
+        if let word = nextWord?(tokenizer.decode(Array(prompt[...place])), adapter != nil) {
+          logits[tokenizer.encode(word, addSpecial: false, parseSpecial: false)[0]] += 1000
+        }
         return logits
       }
       return result

@@ -18,9 +18,21 @@ import Testing
       over: .demonstrations([1, 2, 4]))
   }
 
+  /// Every byte of every file of a folder, by name.
+  private static func files(in folder: String) throws -> [String: Data] {
+    var files: [String: Data] = [:]
+    for name in try FileManager.default.contentsOfDirectory(atPath: folder) {
+      files[name] = try Data(contentsOf: URL(filePath: folder).appending(path: name))
+    }
+    return files
+  }
+
   @Test func `gives the same file whole, interrupted twice, and in four shards`() throws {
-    defer { for end in ["", "-a", "-b"] { try? FileManager.default.removeItem(atPath: folder + end) } }
+    defer { for end in ["", "-whole", "-a", "-b"] { try? FileManager.default.removeItem(atPath: folder + end) } }
     let whole = try run().sweep().json()
+    #expect(try run().sweep(in: folder + "-whole").json() == whole)
+    let files = try Self.files(in: folder + "-whole")
+    #expect(files.count == 10)
 
     // Stopped in the second and again in a later repetition.
     for stop in [10, 25] {
@@ -30,6 +42,7 @@ import Testing
     let between = opened.plan.units.count { opened.kept($0) != nil }
     #expect((2..<9).contains(between))
     #expect(try run().sweep(in: folder).json() == whole)
+    #expect(try Self.files(in: folder) == files)
     // Now all is there: a model that must not be run gives it too.
     var idle = FakeModel(WordTokenizer(task))
     idle.onForward = { Issue.record("the model was run again") }
@@ -44,6 +57,7 @@ import Testing
     #expect(throws: EngineError.self) { try merged.whole() }
     try merged.take(from: ExperimentFolder(opening: folder + "-b"))
     #expect(try merged.plan.sweep(of: merged.whole()).json() == whole)
+    #expect(try Self.files(in: folder + "-a") == files)
     #expect(try Sweep(json: whole).json() == whole)
   }
 

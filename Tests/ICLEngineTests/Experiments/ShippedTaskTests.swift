@@ -2,7 +2,7 @@ import ICLEngine
 import Testing
 
 @Suite struct `Tasks that come with the engine` {
-  @Test(arguments: ClassificationTask.shipped)
+  @Test(arguments: ClassificationTask.shipped.filter { !$0.hasWrittenAnswers })
   func `are valid, with enough of each class and no query among the demonstrations`(task: ClassificationTask) throws {
     try task.validate()
     #expect(Set(task.arbitraryLabels).count >= task.labels.count)
@@ -15,6 +15,19 @@ import Testing
     }
     #expect(Set(task.examples.map(\.fields)).isDisjoint(with: task.queries.map(\.fields)))
     #expect(Set(task.examples.map(\.fields)).count == task.examples.count)
+  }
+
+  @Test func `one is to write a translation, word for word, of sentences that training held out`() throws {
+    let task = ExperimentTask.translation
+    try task.validate()
+    #expect(ClassificationTask.shipped.filter(\.hasWrittenAnswers) == [task])
+    #expect(task.examples.count == 120 && task.queries.count == 120 && task.labels.isEmpty)
+    for example in task.examples + task.queries {
+      let english = try #require(example.fields["text"])
+      #expect(TextTask.isHeldOut(english))
+      #expect(example.answer == InventedLanguage.translation(of: english))
+    }
+    #expect(Set(task.examples.map(\.fields)).isDisjoint(with: task.queries.map(\.fields)))
   }
 
   @Test func `are found by name, and an unknown name says which there are`() throws {

@@ -77,7 +77,7 @@ import Testing
     }
     // About twelve sentences in each row; far fewer would mean that the text was not understood.
     #expect(checked > 2000)
-    for task in ClassificationTask.shipped {
+    for task in ClassificationTask.shipped where !task.hasWrittenAnswers {
       for example in task.examples + task.queries {
         #expect(TextTask.isHeldOut(example.fields["text"] ?? ""))
       }

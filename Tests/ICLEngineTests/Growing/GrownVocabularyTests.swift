@@ -31,7 +31,7 @@ import Testing
   @Test func `generated text goes there and back, a token for each word`() throws {
     let vocabulary = try TrainingText.vocabulary()
     let tokenizer = try vocabulary.tokenizer()
-    for task in ClassificationTask.shipped {
+    for task in ClassificationTask.shipped where !task.hasWrittenAnswers {
       for example in task.examples.prefix(40) {
         let text = task.template.demonstration(example.fields, label: task.labels[example.label])
         let ids = tokenizer.encode(text)

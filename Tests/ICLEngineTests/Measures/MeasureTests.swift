@@ -88,6 +88,14 @@ func near(_ a: Double, _ b: Double, _ tolerance: Double = 1e-12) -> Bool { abs(a
     #expect(Measures.topKOverlap([.nan, 1], [1, 1], k: 1).isNaN)
   }
 
+  @Test func `words in common count in their order, with gaps`() {
+    // The longest common sequence is a c d: 2·3 / (4 + 5).
+    #expect(near(Measures.wordOverlap(["a", "b", "c", "d"], ["a", "c", "x", "d", "b"]), 6.0 / 9))
+    #expect(Measures.wordOverlap(["a", "b"], ["b", "a"]) == 0.5)
+    #expect(Measures.wordOverlap(["a", "b"], ["a", "b"]) == 1 && Measures.wordOverlap([], []) == 1)
+    #expect(Measures.wordOverlap(["a"], []) == 0 && Measures.wordOverlap(["a"], ["b", "c"]) == 0)
+  }
+
   @Test func `Kendall's tau with and without ties`() {
     // One of three pairs is exchanged: (2 − 1) / 3.
     #expect(near(Measures.kendallTau([1, 2, 3], [1, 3, 2]), 1.0 / 3))

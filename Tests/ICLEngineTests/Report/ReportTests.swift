@@ -150,12 +150,4 @@ import Testing
     let text = Self.result(path: path).reproduce
     #expect(text.contains("try Engine()") && !text.contains("someone"))
   }
-
-  /// Not a test of anything: writes the pictures to a folder, to be looked at.
-  @Test(.enabled(if: ProcessInfo.processInfo.environment["ICL_PICTURES"] != nil))
-  func `pictures to look at`() throws {
-    let folder = URL(filePath: ProcessInfo.processInfo.environment["ICL_PICTURES"] ?? ".")
-    let result = Self.result()
-    try Data(result.page.utf8).write(to: folder.appending(path: "page.html"))
-  }
 }

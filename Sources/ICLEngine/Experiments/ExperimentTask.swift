@@ -1,20 +1,34 @@
-/// A task in which every example has one of a few labels: what is shown to the model, and how it is worded.
+/// What is asked of a model: examples with their right answers, and how they are worded. The answer is one of a few
+/// labels, or a text of its own, such as a translation.
 ///
 ///     let task = try ClassificationTask(
 ///       name: "weather", template: "Report: {text}\nOutlook: {label}\n",
 ///       instructions: ["Say whether the outlook is fair or foul."], labels: ["fair", "foul"],
 ///       examples: [.init("sun all day", label: 0), .init("storm from the west", label: 1), …])
-public struct ClassificationTask: Sendable, Equatable, Codable {
-  /// One labelled example.
+///
+///     let task = try TranslationTask(
+///       name: "to Czech", template: "English: {text}\nCzech: {label}\n", instructions: ["Translate into Czech."],
+///       pairs: [("a man sleeping", "muž spí"), …])
+public struct ExperimentTask: Sendable, Equatable, Codable {
+  /// One example and its answer.
   public struct Example: Sendable, Hashable, Codable {
     /// The text of each placeholder of the template.
     public var fields: [String: String]
-    /// Index into the task's labels.
+    /// Index into the task's labels; 0 where the answer is a text of its own.
     public var label: Int
+    /// The answer, where it is a text of its own; `nil` where it is the label.
+    public var answer: String?
 
     public init(fields: [String: String], label: Int) {
       self.fields = fields
       self.label = label
+    }
+
+    /// An example whose answer is a text.
+    public init(fields: [String: String], answer: String) {
+      self.fields = fields
+      label = 0
+      self.answer = answer
     }
 
     /// An example for a template whose one placeholder is `{text}`.
@@ -28,7 +42,7 @@ public struct ClassificationTask: Sendable, Equatable, Codable {
   public var instructions: [String]
   /// Between the instruction and what follows it.
   public var instructionSeparator: String
-  /// The meaningful label words; an example's label is an index into them.
+  /// The meaningful label words; an example's label is an index into them. Empty where answers are texts.
   public var labels: [String]
   /// Words without a meaning in this task, for experiments with arbitrary labels.
   public var arbitraryLabels: [String]
@@ -76,8 +90,12 @@ public struct ClassificationTask: Sendable, Equatable, Codable {
     self.queries = queries
   }
 
+  /// Whether answers are texts that the model has to write, word by word, rather than labels to choose from.
+  public var hasWrittenAnswers: Bool { labels.isEmpty && examples.first?.answer != nil }
+
   /// Checks everything that `init` promises; called again before an experiment, since the members are variables.
   public func validate() throws(EngineError) {
+    if hasWrittenAnswers { return try validateWrittenAnswers() }
     guard labels.count >= 2, Set(labels).count == labels.count, !labels.contains("") else {
       throw EngineError(
         .invalidArgument, "a task needs at least two different, non-empty label words", at: "task \(name)",
@@ -96,14 +114,21 @@ public struct ClassificationTask: Sendable, Equatable, Codable {
             expected: "0…\(labels.count - 1), an index into \(labels.joined(separator: ", "))",
             found: "\(example.label)")
         }
-        for field in template.fieldNames where example.fields[field, default: ""].isEmpty {
-          throw EngineError(
-            .invalidArgument, "an example has no text for the template's {\(field)}",
-            at: "task \(name), \(list)[\(index)]", expected: "fields \(template.fieldNames.joined(separator: ", "))",
-            found: example.fields.keys.sorted().joined(separator: ", "),
-            nextStep: "name the column in the template as it is named in the example")
-        }
+        try validateFields(of: example, at: "task \(name), \(list)[\(index)]")
       }
     }
   }
+
+  func validateFields(of example: Example, at place: String) throws(EngineError) {
+    for field in template.fieldNames where example.fields[field, default: ""].isEmpty {
+      throw EngineError(
+        .invalidArgument, "an example has no text for the template's {\(field)}", at: place,
+        expected: "fields \(template.fieldNames.joined(separator: ", "))",
+        found: example.fields.keys.sorted().joined(separator: ", "),
+        nextStep: "name the column in the template as it is named in the example")
+    }
+  }
 }
+
+/// A task whose answers are labels: the name under which ``ExperimentTask`` is made from labelled examples.
+public typealias ClassificationTask = ExperimentTask
