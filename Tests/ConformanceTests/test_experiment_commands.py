@@ -1,0 +1,80 @@
+"""Experiments from the command line: specifications with mistakes, translations of one's own, a page for each result."""
+
+import json
+import subprocess
+import xml.etree.ElementTree as xml
+
+import pytest
+
+SMALL = ["--demonstrations", "2", "--queries", "2", "--repetitions", "1", "--steps", "2", "--seed", "1"]
+
+
+def run(executable, *arguments):
+    return subprocess.run([executable, *arguments], capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.parametrize(
+    ("specification", "words"),
+    [
+        ({"comparison": {"tuning": {"rnk": 8}}}, ["key comparison.tuning.rnk", "rank"]),
+        ({"comparison": {"seed": "one"}}, ["key comparison.seed", "a whole number", '"one"']),
+        ({"sweep": {"factor": "demonstrations", "values": [1, "two"]}}, ["key sweep.values.1", '"two"']),
+        ({"sweep": {"factor": "moon", "values": [1]}}, ["key sweep.factor", "demonstrations"]),
+        ({"task": {"file": "a.csv"}}, ["key task", '"template"']),
+        ({"task": {"file": "a.csv", "template": "{text} {label}", "labels": []}}, ["key task.labels", "labelColumn"]),
+        ({"task": "sentimant"}, ["sentimant", "sentiment, topic"]),
+        ({"modle": "m.gguf"}, ["key modle", "model, task"]),
+        ({"comparison": {"demonstrationTask": {"file": "a.csv"}}}, ["key comparison.demonstrationTask", "template"]),
+    ],
+)
+def test_a_mistake_in_a_specification_is_told_its_key(executable, tmp_path, specification, words):
+    path = tmp_path / "experiment.json"
+    path.write_text(json.dumps(specification))
+    ended = run(executable, "compare", "--spec", str(path))
+    assert ended.returncode != 0
+    for word in words:
+        assert word in ended.stderr
+
+
+def test_translations_of_ones_own_are_compared_and_shown_before_reviews(executable, tmp_path):
+    pairs = [("a dog", "pes"), ("a cat", "kocka"), ("a red dog", "cerveny pes"), ("a man", "muz"), ("a house", "dum")]
+    (tmp_path / "pairs.tsv").write_text("en\tcs\n" + "".join(f"{a}\t{b}\n" for a, b in pairs))
+    task = {"file": "pairs.tsv", "template": "English: {en}\nCzech: {label}\n", "answerColumn": "cs"}
+    choices = {"demonstrations": 2, "queries": 2, "repetitions": 1, "seed": 1, "tuning": {"steps": 2}}
+    path = tmp_path / "experiment.json"
+
+    path.write_text(json.dumps({"task": task, "comparison": choices}))
+    ended = run(executable, "compare", "--spec", str(path), "--json")
+    assert ended.returncode == 0, ended.stderr
+    shares = json.loads(ended.stdout)["repetitions"][0]["wordShares"]
+    assert set(shares) == {"anchor", "ICL", "IT", "IT+ICL"} and all(len(one) == 2 for one in shares.values())
+
+    path.write_text(json.dumps({"comparison": {**choices, "demonstrationTask": task}}))
+    ended = run(executable, "compare", "--spec", str(path), "--json")
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["spec"]["demonstrationTask"]["examples"][0]["answer"] == "pes"
+
+    sweep = {"factor": "demonstrationTask", "values": [None, "translation", task]}
+    path.write_text(json.dumps({"comparison": {**choices, "baselines": []}, "sweep": sweep}))
+    ended = run(executable, "compare", "--spec", str(path), "--json")
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["values"] == ["the same", "translation", "pairs"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["compare", "--task", "translation", *SMALL],
+        ["steps", "--every", "1", *SMALL],
+        ["vectors", "--heads", "1", *SMALL],
+        ["states", "--text", "The film was good.", "--lens", "2", "--positions", "all"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_each_kind_of_result_is_one_page(executable, tmp_path, command):
+    page = tmp_path / "report.html"
+    ended = run(executable, *command, "--report", str(page))
+    assert ended.returncode == 0, ended.stderr
+    tree = xml.parse(page).getroot()
+    assert tree.find(".//{http://www.w3.org/2000/svg}svg") is not None and tree.find(".//table") is not None
+    assert "<script" not in page.read_text()
