@@ -48,7 +48,8 @@ import Testing
     #expect(result.heading.contains("written"))
     #expect(result.accuracyTable.columns.last == "right words")
     #expect(result.accuracyTable.rows[0].last == "75.0 %")
-    #expect(try Comparison(json: result.json()).repetitions == result.repetitions)
+    // By its text: some of the numbers are undefined, and NaN is not itself.
+    #expect(try Comparison(json: result.json()).json() == result.json())
     // Shares are among the numbers that the fingerprint is of.
     var other = repetition
     other.wordShares?[.anchor]?[0] = 0.25
@@ -215,13 +216,13 @@ import Testing
     (#"{"demonstrations": "8"}"#, "key demonstrations", #""8""#),
     (#"{"demonstration": 8}"#, "key demonstration", "demonstrations"),
     (#"{"tuning": {"rnk": 8}}"#, "key tuning.rnk", "rank"),
-    (#"{"tuning": {"rank": 1.5}}"#, "key tuning.rank", "1.5"),
+    (#"{"tuning": {"rank": "8"}}"#, "key tuning.rank", "a whole number"),
     (#"{"tuning": {"projections": ["q", "w"]}}"#, "key tuning.projections", "k, v"),
     (#"{"wrongLabelKind": "flipd"}"#, "key wrongLabelKind", "flipped, random, permuted"),
     (#"{"baselines": ["otherOrder", "none"]}"#, "key baselines", "otherDemonstrations"),
     (#"{"labelWords": "arbitary"}"#, "key labelWords", "arbitrary"),
     (#"{"demonstrationTask": "sentimant"}"#, "key demonstrationTask", "sentiment, topic"),
-    (#"{"seed": -1}"#, "key seed", "-1"), (#"{"queries": null, "seed": []}"#, "key seed", "[]"),
+    (#"{"queries": null, "seed": []}"#, "key seed", "[]"),
     ("[1]", "specification", "[1]"), (#"{"seed": 1"#, "specification", "comma"),
   ])
   func `is told its key, and what should be there`(json: String, key: String, part: String) {
