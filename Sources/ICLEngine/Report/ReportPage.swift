@@ -64,7 +64,7 @@ struct ReportPage {
     body { font: 15px/1.5 system-ui, sans-serif; max-width: 58rem; margin: 2rem auto; padding: 0 1rem }
     h1 { line-height: 1.2 } h2 { margin-top: 2.2rem; line-height: 1.2 }
     th, td { border-bottom: 1px solid #8886; vertical-align: top } th { vertical-align: bottom }
-    .wide { overflow-x: auto; margin: 0.8rem 0 } .facts td { overflow-wrap: anywhere }
+    .wide { overflow-x: auto; margin: 0.8rem 0 } .facts td + td { overflow-wrap: anywhere }
     pre { font-size: 13px; background: #8881; padding: 0.7rem; border-radius: 6px }
     .code { white-space: pre-wrap; overflow-wrap: anywhere }
     figure { margin: 1rem 0 0.3rem; overflow-x: auto } svg { max-width: 100%; height: auto }
