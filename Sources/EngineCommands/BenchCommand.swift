@@ -26,6 +26,8 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "Tokens: 256 by default, 64 for decode, 32 for states, 512 for tune.") var tokens: Int?
   @Option(help: "Tokens that stand before: 16 by default, 256 for states.") var prefix: Int?
   @Option(help: "Prompts of states.") var queries = 50
+  @Flag(help: "States: what stands before is known from the run before; the prompts' own tokens are new each time.")
+  var cached = false
   @Option(help: "Measured runs.") var `repeat` = 5
 
   private struct Spread: Encodable {
@@ -106,10 +108,12 @@ struct BenchCommand: ParsableCommand {
       )
     case .states:
       let shared = random(prefix ?? 256)
-      let prompts = (0..<queries).map { _ in shared + random(count) }
+      let cache = cached ? PrefixCache() : nil
+      func prompts() -> [[Int]] { (0..<queries).map { _ in shared + random(count) } }
       return (
-        try time { _ = try model.forward(prompts, capture: CaptureRequest(points: [.residual])) },
-        prompts.reduce(0) { $0 + $1.count }
+        try time(before: prompts) { prompts in
+          _ = try model.forward(prompts, capture: CaptureRequest(points: [.residual]), cache: cache)
+        }, queries * (shared.count + count)
       )
     case .tune:
       let text = random(count)
