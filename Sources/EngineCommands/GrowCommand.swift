@@ -19,6 +19,12 @@ struct GrowCommand: ParsableCommand {
   @Flag(help: "Arithmetic of OpenBLAS: the last bits then depend on the machine.") var blas = false
   @Option(help: "Type of the matrices: Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, F16, BF16 or F32.") var type = "Q8_0"
   @Option(help: "Name of the model's file, without extension.") var name = "tour"
+  @Option(help: "Transformer blocks; the shape of the model that ships when left out, as the next four.") var layers:
+    Int?
+  @Option(help: "Width of the residual stream.") var width: Int?
+  @Option(help: "Attention heads; they divide the width into even parts.") var heads: Int?
+  @Option(help: "Width of the feed-forward layers.") var feedForward: Int?
+  @Option(help: "Learning rate.") var rate: Float?
 
   func validate() throws {
     guard BlockQuantizer.supported.contains(where: { $0.name == type }) else {
@@ -26,6 +32,12 @@ struct GrowCommand: ParsableCommand {
         "--type \(type) is not written; choose one of "
           + BlockQuantizer.supported.map(\.name).joined(separator: ", "))
     }
+    for (option, value) in [
+      ("--layers", layers), ("--width", width), ("--heads", heads), ("--feed-forward", feedForward),
+    ] {
+      if let value, value < 1 { throw ValidationError("\(option) must be above 0, not \(value)") }
+    }
+    if let rate, !(rate > 0 && rate.isFinite) { throw ValidationError("--rate must be above 0, not \(rate)") }
     if let minutes, !(minutes > 0) { throw ValidationError("--minutes must be above 0, not \(minutes)") }
   }
 
@@ -41,8 +53,8 @@ struct GrowCommand: ParsableCommand {
     let vocabulary = try TrainingText.vocabulary()
     let size = vocabulary.pieces.count
     var settings = Grower.Settings(
-      seed: seed, configuration: small ? .tiny(vocabularySize: size) : .tour(vocabularySize: size),
-      curriculum: small ? .trial : .standard, folder: output)
+      seed: seed, configuration: shape(vocabularySize: size), curriculum: small ? .trial : .standard, folder: output)
+    if let rate { settings.rate = rate }
     if let minutes { settings.limit = minutes * 60 }
     let trainer = try FullGrowthTrainer(
       configuration: settings.configuration, seed: seed, arithmetic: blas ? .openBLAS : .reproducible)
@@ -66,6 +78,15 @@ struct GrowCommand: ParsableCommand {
       print("\(figure.name): \(Self.rounded(figure.mean * 100)) % ± \(Self.rounded(figure.deviation * 100))")
     }
     print("Wrote \(grown.modelPath), MODEL_CARD.md, training-curve.svg and training-log.csv in \(output).")
+  }
+
+  private func shape(vocabularySize: Int) -> ModelConfiguration {
+    let standard: ModelConfiguration =
+      small ? .tiny(vocabularySize: vocabularySize) : .tour(vocabularySize: vocabularySize)
+    return ModelConfiguration(
+      name: standard.name, layerCount: layers ?? standard.layerCount, hiddenSize: width ?? standard.hiddenSize,
+      headCount: heads ?? standard.headCount, feedForwardSize: feedForward ?? standard.feedForwardSize,
+      vocabularySize: vocabularySize, contextLength: standard.contextLength)
   }
 
   private static func rounded(_ value: Double) -> String { "\((value * 1000).rounded() / 1000)" }

@@ -12,7 +12,7 @@ extension Curriculum {
   /// 5. *settle*: all kinds of text, longer, no repetitions, while the learning rate falls.
   package static let standard = Curriculum(phases: [
     Phase(
-      "copy", mixture: mixture { $0.copying = 1 }, tokens: 2048, length: 64, aim: .loss(0.6), maxSteps: 1200),
+      "copy", mixture: mixture { $0.copying = 1 }, tokens: 2048, length: 64, aim: .loss(0.6), maxSteps: 2500),
     Phase(
       "mean",
       mixture: mixture {

@@ -1,8 +1,8 @@
 extension ModelConfiguration {
-  /// The shape of the model that ships: about a million parameters.
+  /// The shape of the model that ships: about three and a half million parameters.
   package static func tour(vocabularySize: Int) -> ModelConfiguration {
     ModelConfiguration(
-      name: "tour", layerCount: 4, hiddenSize: 128, headCount: 4, feedForwardSize: 384,
+      name: "tour", layerCount: 4, hiddenSize: 256, headCount: 8, feedForwardSize: 640,
       vocabularySize: vocabularySize, contextLength: 512)
   }
 

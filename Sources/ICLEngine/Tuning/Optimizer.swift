@@ -41,6 +41,7 @@ public enum TuningOptimizer: Sendable, Equatable, Codable {
     for parameter in parameters {
       guard let gradient = parameter.gradient, let first = parameter.firstMoment, let second = parameter.secondMoment
       else { continue }
+      let rate = rate * parameter.rateScale
       let (p, g, m, v) = (parameter.value.pointer(), gradient.pointer(), first.pointer(), second.pointer())
       pool.split(parameter.count, grain: 1024, worth: parameter.count * 16) { range in
         let at = range.lowerBound

@@ -14,6 +14,8 @@ package final class Parameter: @unchecked Sendable {
   let secondMoment: FloatMatrix?
   /// Whether weight decay applies: to matrices, not to gains and biases.
   let decays: Bool
+  /// What the optimizer's rate is multiplied by for these values.
+  package var rateScale: Float = 1
 
   init(_ name: String, _ value: FloatMatrix, trained: Bool, decays: Bool) {
     self.name = name

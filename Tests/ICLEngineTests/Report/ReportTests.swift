@@ -73,6 +73,27 @@ import Testing
         """)
   }
 
+  @Test func `says in figures what was found`() {
+    #expect(
+      Self.result().finding
+        == "ICL – IT 0.800 (95 % interval 0.750 … 0.850); beside it anchor – ICL 0.700 (p = 0.500) and anchor – IT 0.600 "
+        + "(p = 0.500). The same demonstrations in another order give 0.875, which ICL – IT does not reach. Right "
+        + "answers: anchor 50.0 %, ICL 100.0 %, IT 75.0 %, IT+ICL 25.0 %.")
+    let single = Self.result(repetitions: 1).finding
+    #expect(single.hasPrefix("ICL – IT 0.750; beside it") && !single.contains("interval 0"))
+  }
+
+  @Test func `a sweep says where it went from and to`() {
+    let comparisons = [Self.result(repetitions: 1), Self.result(repetitions: 2)]
+    let sweep = Sweep(
+      task: "weather", factor: "demonstrations", values: ["4", "8"], comparisons: comparisons, isPartial: true)
+    #expect(
+      sweep.finding
+        == "demonstrations 4: ICL – IT 0.750; 8: ICL – IT 0.800 (95 % interval 0.750 … 0.850) (noise floors 0.875 and "
+        + "0.875). It is highest at 8, 0.800. Right answers: anchor 50.0 % → 50.0 %, ICL 100.0 % → 100.0 %, IT 75.0 % → "
+        + "75.0 %. Interrupted: these are the values that were finished.")
+  }
+
   @Test func `has html, markdown and plain text, and the html is whole`() {
     let bundle = Self.result().mimeBundle
     #expect(Set(bundle.data.keys) == ["text/html", "text/markdown", "text/plain"])
