@@ -99,7 +99,7 @@ extension Comparison {
     }
     return Table(
       [
-        "ICL – IT", "value", "95 % interval", "SD", "other order", "p", "other demos", "other query", "random",
+        "measure", "value", "95 % interval", "SD", "other order", "p", "other demos", "other query", "random",
         "untrained",
       ], rows, alignment: [.leading] + Array(repeating: .trailing, count: 9),
       caption: "Other measures of ICL against IT, and of ICL against its baselines (p: differs from another order)")

@@ -47,7 +47,7 @@ import Testing
       #expect(repetition.figures[.cka]?.pairs[Self.main]?[3] == repetition.cka[Self.main])
     }
     let text = result.plainText
-    for measure in result.measured { #expect(text.contains(measure.title.prefix(4)), "\(measure)") }
+    for measure in result.measured { #expect(text.contains(measure.title.prefix(2)), "\(measure)") }
     #expect(isWellFormedXML(result.html) && isWellFormedXML(result.measurePairTable.html))
     for measure in Measure.allCases {
       let picture = result.plot(measure: measure)

@@ -71,7 +71,7 @@ import Testing
     case .finalNorm: #expect(last == usual.similarity(.icl, .it, at: .finalNorm))
     default: #expect(last != usual.similarity(.icl, .it))
     }
-    #expect(isWellFormedXML(result.page))
+    #expect(isWellFormedXML(result.html))
     if point == .attentionOutput {
       #expect(result.similarityTable.plainText.contains("last token, attention output of block 3"))
     }
