@@ -95,7 +95,10 @@ struct ExperimentFile {
 
   /// - Throws: `malformedFile`, naming the key
   func sweep() throws(EngineError) -> SweepFactor? {
-    guard let part = sweepPart else { return nil }
+    guard var part = sweepPart else { return nil }
+    if part["factor"] as? String == "model", let values = part["values"] as? [Any] {
+      part["values"] = values.map { ($0 as? String).map { TaskFilePart.resolved($0, in: folder) } ?? $0 }
+    }
     if part["factor"] as? String == "demonstrationTask", let values = part["values"] as? [Any],
       values.contains(where: { $0 is [String: Any] })
     {

@@ -18,6 +18,22 @@ struct ExperimentOptions: ParsableArguments {
   @Option(help: "meaningful, arbitrary, swapped, or your own words with commas between. Default: arbitrary.")
   var labelWords: String?
   @Option(help: "Optimizer steps of the tuned conditions. Default: 60.") var steps: Int?
+  @Option(help: "What is tuned: lora, keyValue or full. Default: lora.") var tuning: String?
+  @Option(help: "Which predictions tuning learns from: answer or all. Default: answer.") var loss: String?
+  @Option(
+    help: ArgumentHelp(
+      "What is measured beside cosine and accuracy: standard, all, none, or names with commas between.",
+      discussion: "Names: \(Measure.allCases.map(\.rawValue).joined(separator: ", ")). Default: standard."))
+  var measures: String?
+  @Option(
+    help: ArgumentHelp(
+      "The token whose states are compared: last, queryMean, firstOfLabel, lastOfLabel, after:TEXT, or -3 from the end. Default: last.",
+      valueName: "position"))
+  var positions: String?
+  @Option(
+    help:
+      "Where in the model: \(StatePoint.allCases.map(\.rawValue).joined(separator: ", ")). Default: residual.")
+  var point: String?
   @Option(help: "What decides everything that chance decides. Default: 0.") var seed: UInt64?
   @Option(help: "A JSON file with all of this.") var spec: String?
 
@@ -38,12 +54,54 @@ struct ExperimentOptions: ParsableArguments {
     if let wrongLabels { comparison.wrongLabelShare = wrongLabels }
     if let labelWords { comparison.labelWords = Self.words(labelWords) }
     if let steps { comparison.tuning.steps = steps }
+    if let tuning { comparison.tuning.method = try Self.choice(tuning, "--tuning") }
+    if let loss { comparison.tuning.loss = try Self.choice(loss, "--loss") }
+    if let measures { comparison.measures = try Self.measures(measures) }
+    if let positions { comparison.positions = try Self.position(positions) }
+    if let point { comparison.point = try Self.choice(point, "--point") }
     if let seed { comparison.seed = seed }
     let chosen = try task.map(named) ?? file.experimentTask()
     let sweep = try file.sweep()
     let path = model ?? file.modelPath
     return Experiment(
       engine: try path.map { try Engine(model: $0) } ?? Engine(), task: chosen, comparison: comparison, sweep: sweep)
+  }
+
+  private static func choice<T: RawRepresentable & CaseIterable>(
+    _ text: String, _ option: String
+  ) throws(EngineError) -> T where T.RawValue == String {
+    guard let value = T(rawValue: text) else {
+      throw EngineError(
+        .invalidArgument, "the option has no such value", at: option,
+        expected: T.allCases.map(\.rawValue).joined(separator: ", "), found: text)
+    }
+    return value
+  }
+
+  private static func measures(_ text: String) throws(EngineError) -> Set<Measure> {
+    switch text {
+    case "standard": return Measure.standard
+    case "all": return Set(Measure.allCases)
+    case "none": return []
+    default:
+      var result: Set<Measure> = []
+      for name in text.split(separator: ",") {
+        result.insert(try choice(name.trimmingCharacters(in: .whitespaces), "--measures"))
+      }
+      return result
+    }
+  }
+
+  /// As in a specification, without the quotes.
+  private static func position(_ text: String) throws(EngineError) -> StatePosition {
+    if text.hasPrefix("after:") { return .after(String(text.dropFirst(6))) }
+    let json = Int(text) == nil ? "\"\(text)\"" : text
+    guard let position = try? JSONDecoder().decode(StatePosition.self, from: Data(json.utf8)) else {
+      throw EngineError(
+        .invalidArgument, "the option has no such value", at: "--positions",
+        expected: "last, queryMean, firstOfLabel, lastOfLabel, after:TEXT, or a negative index such as -3", found: text)
+    }
+    return position
   }
 
   private static func words(_ text: String) -> LabelWords {

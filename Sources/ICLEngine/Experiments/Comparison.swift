@@ -22,17 +22,21 @@ public struct Comparison: Sendable, Equatable, Codable {
 
   /// A place in the model at which states were read.
   public enum Layer: Sendable, Equatable {
-    /// After the embedding (0) or block `i` (1…L).
+    /// The embedding (0), or what ``ComparisonSpec/point`` reads of block `i` (1…L).
     case block(Int)
-    /// After the last block, before the final norm: where headline figures are taken.
+    /// Where headline figures are taken: after the last block, before the final norm, unless ``ComparisonSpec/point`` is
+    /// another.
     case last
     case finalNorm
   }
 
+  /// Index of the place that headline figures are taken from.
+  var headlinePlace: Int { spec.point.headlinePlace(layerCount: layerCount) }
+
   private func index(_ layer: Layer) -> Int {
     switch layer {
     case .block(let i): i
-    case .last: layerCount
+    case .last: headlinePlace
     case .finalNorm: layerCount + 1
     }
   }
@@ -43,7 +47,7 @@ public struct Comparison: Sendable, Equatable, Codable {
     return column.isEmpty ? nil : Statistics.Summary(column, seed: spec.seed)
   }
 
-  /// Cosine of last-token states of two conditions, over repetitions of the mean over queries. `nil` when the layer
+  /// Cosine of states of two conditions, over repetitions of the mean over queries. `nil` when the layer
   /// does not exist.
   public func similarity(_ a: Condition, _ b: Condition, at layer: Layer = .last) -> Statistics.Summary? {
     summary(repetitions.compactMap { $0.similarity[ConditionPair(a, b)] }, layer)
@@ -90,6 +94,18 @@ public struct Comparison: Sendable, Equatable, Codable {
     }
     var generator = SeededGenerator(seed: spec.seed, stream: "permutation")
     return Statistics.pairedPermutationTest(values(a), values(b), using: &generator)
+  }
+
+  /// p of a paired permutation test over repetitions: a pair's similarity and a baseline's. `nil` when the baseline was
+  /// left out.
+  public func similarityDifference(_ pair: ConditionPair, from kind: Baseline, at layer: Layer = .last) -> Double? {
+    let place = index(layer)
+    func values(_ lists: [[Double]]) -> [Double] { lists.map { $0.indices.contains(place) ? $0[place] : .nan } }
+    let pairs = values(repetitions.compactMap { $0.similarity[pair] })
+    let baselines = values(repetitions.compactMap { $0.baselines[kind] })
+    guard !pairs.isEmpty, pairs.count == baselines.count else { return nil }
+    var generator = SeededGenerator(seed: spec.seed, stream: "permutation")
+    return Statistics.pairedPermutationTest(pairs, baselines, using: &generator)
   }
 
   /// Everything as JSON; numbers that are not defined are the string `"NaN"`.

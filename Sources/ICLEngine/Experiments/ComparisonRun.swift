@@ -20,8 +20,12 @@ package struct ComparisonRun: Sendable {
     let untrained = spec.baselines.contains(.untrainedWeights) && index < Self.untrainedRepetitions
     let groups = spec.choice.isPerQuery ? spec.queries : 1
     return (untrained ? 2 : 1) * groups * (spec.tuning.steps + Condition.allCases.count) + Self.baselineSteps
+      + (runsOrders ? groups * (spec.permutations - 1) : 0)
+      + (spec.measures.contains(.subspaceOverlap) ? spec.tuning.steps : 0)
   }
   private static let baselineSteps = 4
+  /// Whether some measure asks for passes with other orders.
+  var runsOrders: Bool { spec.measures.contains(.orderSensitivity) || spec.measures.contains(.orderSimilarity) }
 
   /// Queries that have the same demonstrations, and so the same tuning.
   struct Group: Sendable {
@@ -36,6 +40,8 @@ package struct ComparisonRun: Sendable {
     let draws: [[Group]]
     let twin: (any ExperimentModel)?
     package let frame: ComparisonFrame
+    /// Adapters of repetitions that were tuned for their neighbour's sake.
+    let adapters = AdapterShelf()
   }
 
   /// - Parameter twin: the untrained model of the same shape; `nil` when it was not asked for or would not fit
@@ -43,13 +49,14 @@ package struct ComparisonRun: Sendable {
   package func prepared(twin: (any ExperimentModel)?) throws(EngineError) -> Prepared {
     try spec.validate(for: task)
     let queries = try Draw.queries(of: task, spec)
+    let states = try meanStates(beside: queries)
     let draws = try (0..<spec.repetitions).map { repetition throws(EngineError) in
       if !spec.choice.isPerQuery {
         return [Group(draw: try Draw(of: task, spec, queries: queries, repetition: repetition), queries: queries)]
       }
       return try queries.indices.map { query throws(EngineError) in
         Group(
-          draw: try Draw(of: task, spec, queries: queries, repetition: repetition, query: query),
+          draw: try Draw(of: task, spec, queries: queries, repetition: repetition, query: query, states: states),
           queries: [queries[query]])
       }
     }
@@ -62,6 +69,15 @@ package struct ComparisonRun: Sendable {
       frame: ComparisonFrame(model: model, task: task, spec: spec, notes: notes))
   }
 
+  /// What likeness by the model's states compares; `nil` where it is not asked for.
+  private func meanStates(beside queries: [Draw.Example]) throws(EngineError) -> MeanStates? {
+    guard spec.choice.isPerQuery, spec.likeness == .states else { return nil }
+    let source = spec.demonstrationTask ?? task
+    return try MeanStates(
+      of: queries.map { ($0, task.template.fieldNames) } + source.examples.map { ($0, source.template.fieldNames) },
+      model: model)
+  }
+
   /// One repetition, which depends on nothing that another one did.
   /// - Throws: `contextOverflow`, `interrupted`
   package func repetition(
@@ -69,12 +85,12 @@ package struct ComparisonRun: Sendable {
   ) throws(EngineError) -> KeptRepetition {
     let prompts = PromptDigest()
     let (repetition, passes) = try run(
-      prepared.draws[index], index: index, queries: prepared.queries,
-      untrained: index < Self.untrainedRepetitions ? prepared.twin : nil, progress: progress, prompts: prompts)
+      index, of: prepared, untrained: index < Self.untrainedRepetitions ? prepared.twin : nil, progress: progress,
+      prompts: prompts)
     return KeptRepetition(
       index: index, repetition: repetition, promptsSHA256: prompts.hexadecimal,
       projection: index == 0
-        ? StateProjection(passes.mapValues { $0.states[model.configuration.layerCount] }) : nil,
+        ? StateProjection(passes.mapValues { $0.states[headlinePlace] }) : nil,
       layerCKA: index == 0 ? Self.layerCKA(passes[.icl], passes[.it]) : [])
   }
 
@@ -84,124 +100,155 @@ package struct ComparisonRun: Sendable {
     try ExperimentRun(model: model, task: task, base: spec).comparison(in: folder)
   }
 
-  /// The states of all queries under one condition.
-  struct Pass {
-    /// `[layer][query][D]`, layers as in ``Repetition``.
-    var states: [[[Float]]]
-    /// `[query][V]`, after the last token.
-    var logits: [[Float]]
+  /// Index, among the places at which states are read, of the one that headline figures are taken from.
+  var headlinePlace: Int { spec.point.headlinePlace(layerCount: model.configuration.layerCount) }
 
-    /// The queries of this one, then those of the other.
-    func joined(_ other: Pass) -> Pass {
-      Pass(states: zip(states, other.states).map { $0 + $1 }, logits: logits + other.logits)
-    }
-  }
-
-  func builder(_ draw: Draw) -> PromptBuilder {
-    PromptBuilder(
-      task: task, tokenizer: model.tokenizer, labelWords: draw.labelWords, instruction: spec.instruction,
-      showing: spec.demonstrationTask.map { ($0, draw.demonstrationWords) })
+  package func builder(_ draw: Draw) -> PromptBuilder {
+    var worded = task
+    if let template = spec.template { worded.template = template }
+    return PromptBuilder(
+      task: worded, tokenizer: model.tokenizer, labelWords: draw.labelWords, instruction: spec.instruction,
+      wording: spec.instructionText, showing: spec.demonstrationTask.map { ($0, draw.demonstrationWords) })
   }
 
   private func run(
-    _ groups: [Group], index: Int, queries: [Draw.Example], untrained: (any ExperimentModel)?, progress: ProgressLine,
+    _ index: Int, of prepared: Prepared, untrained: (any ExperimentModel)?, progress: ProgressLine,
     prompts: PromptDigest
   ) throws(EngineError) -> (Repetition, [Condition: Pass]) {
+    let groups = prepared.draws[index]
     let seed = spec.seed &+ UInt64(index)
-    let (passes, answers, shares, losses) = try conditions(
-      model, groups, seed: seed, scoring: true, progress: progress, prompts: prompts)
+    let results = try conditions(
+      model, groups, seed: seed, isUntrained: false, progress: progress, prompts: prompts)
+    let passes = results.passes
+    if let adapter = results.adapter { prepared.adapters.put(adapter, of: index) }
     var repetition = Repetition(
-      labelWords: groups[0].draw.labelWords, similarity: Self.similarities(passes), answers: answers,
-      tuningLoss: losses)
-    if task.hasWrittenAnswers { repetition.wordShares = shares }
+      labelWords: groups[0].draw.labelWords, similarity: Self.similarities(passes), answers: results.answers,
+      tuningLoss: results.losses)
+    if task.hasWrittenAnswers { repetition.wordShares = results.shares }
+    var others: [Baseline: Pass] = [:]
     if let anchor = passes[.anchor], let icl = passes[.icl], let it = passes[.it] {
       repetition.updateCosine = anchor.states.indices.map { layer in
         Statistics.mean(
-          queries.indices.map {
+          prepared.queries.indices.map {
             Measures.updateCosine(icl.states[layer][$0], it.states[layer][$0], from: anchor.states[layer][$0])
           })
       }
-      repetition.baselines = try baselines(
-        beside: icl, groups, index: index, progress: progress, prompts: prompts)
+      others = try otherPasses(beside: icl, groups, progress: progress, prompts: prompts)
+      repetition.baselines = baselines(beside: icl, others, index: index)
     }
-    let last = model.configuration.layerCount
+    let sides = passes.mapValues(Side.init)
+    let place = headlinePlace
     for pair in ConditionPair.all {
-      guard let a = passes[pair.first], let b = passes[pair.second] else { continue }
-      repetition.cka[pair] = Measures.linearCKA(a.states[last], b.states[last], debiased: true)
+      guard let a = sides[pair.first], let b = sides[pair.second] else { continue }
+      repetition.cka[pair] = a.kernels[place].alignment(with: b.kernels[place], debiased: true)
       repetition.divergence[pair] = Statistics.mean(
-        zip(a.logits, b.logits).map {
-          Measures.jensenShannon(Measures.probabilities(logits: $0), Measures.probabilities(logits: $1))
-        })
+        zip(a.distributions, b.distributions).map { Measures.jensenShannon($0, $1) })
     }
+    var twinSides: [Condition: Side] = [:]
     if let untrained {
-      let (passes, _, _, _) = try conditions(
-        untrained, groups, seed: seed, scoring: false, progress: progress, prompts: nil)
-      repetition.untrained = Self.similarities(passes)
+      let twin = try conditions(
+        untrained, groups, seed: seed, isUntrained: true, progress: progress, prompts: nil)
+      repetition.untrained = Self.similarities(twin.passes)
+      twinSides = twin.passes.mapValues(Side.init)
+    }
+    repetition.figures = figures(
+      sides, others: others.mapValues(Side.init), untrained: twinSides, answers: results.answers, index: index)
+    for (measure, figure) in results.figures { repetition.figures[measure] = figure }
+    for (measure, figure) in try orderFigures(groups, index: index, progress: progress, prompts: prompts) {
+      repetition.figures[measure] = figure
+    }
+    if spec.measures.contains(.subspaceOverlap) {
+      repetition.figures[.subspaceOverlap] = try subspaceFigure(index, of: prepared, progress: progress)
     }
     return (repetition, passes)
   }
 
-  private typealias Outcome = (
-    passes: [Condition: Pass], answers: [Condition: [Bool]], shares: [Condition: [Double]], losses: [Float]
-  )
+  /// What the four conditions gave.
+  private struct Results {
+    var passes: [Condition: Pass] = [:]
+    var answers: [Condition: [Bool]] = [:]
+    /// Of right words, where answers are texts.
+    var shares: [Condition: [Double]] = [:]
+    var losses: [Float] = []
+    var figures: [Measure: MeasuredFigure] = [:]
+    /// The first group's, when it was tuned by LoRA.
+    var adapter: LoRAAdapter?
+  }
 
   /// All conditions, group by group.
   private func conditions(
-    _ model: any ExperimentModel, _ groups: [Group], seed: UInt64, scoring: Bool, progress: ProgressLine,
+    _ model: any ExperimentModel, _ groups: [Group], seed: UInt64, isUntrained: Bool, progress: ProgressLine,
     prompts: PromptDigest?
-  ) throws(EngineError) -> Outcome {
-    var passes: [Condition: Pass] = [:]
-    var answers: [Condition: [Bool]] = [:]
-    var shares: [Condition: [Double]] = [:]
+  ) throws(EngineError) -> Results {
+    var all = Results()
     var losses: [[Float]] = []
-    for group in groups {
+    var attention = AttentionToDemonstrations()
+    for (index, group) in groups.enumerated() {
       let one = try conditions(
-        model, group, seed: seed, scoring: scoring, progress: progress, prompts: prompts)
-      passes.merge(one.passes) { $0.joined($1) }
-      answers.merge(one.answers) { $0 + $1 }
-      shares.merge(one.shares) { $0 + $1 }
+        model, group, seed: seed, isUntrained: isUntrained, attention: &attention, progress: progress, prompts: prompts)
+      all.passes.merge(one.passes) { $0.joined($1) }
+      all.answers.merge(one.answers) { $0 + $1 }
+      all.shares.merge(one.shares) { $0 + $1 }
       losses.append(one.losses)
+      if index == 0 { all.adapter = one.adapter }
     }
-    return (passes, answers, shares, Self.mean(losses))
+    all.losses = Self.mean(losses)
+    if readsDemonstrations, !isUntrained { all.figures[.attentionToDemonstrations] = attention.figure }
+    return all
   }
 
+  private var readsDemonstrations: Bool { spec.measures.contains(.attentionToDemonstrations) }
+
   private func conditions(
-    _ model: any ExperimentModel, _ group: Group, seed: UInt64, scoring: Bool, progress: ProgressLine,
-    prompts: PromptDigest?
-  ) throws(EngineError) -> Outcome {
+    _ model: any ExperimentModel, _ group: Group, seed: UInt64, isUntrained: Bool,
+    attention: inout AttentionToDemonstrations, progress: ProgressLine, prompts: PromptDigest?
+  ) throws(EngineError) -> Results {
     let (draw, queries) = (group.draw, group.queries)
     let builder = builder(draw)
-    var passes: [Condition: Pass] = [:]
-    var answers: [Condition: [Bool]] = [:]
-    var shares: [Condition: [Double]] = [:]
-    func pass(_ condition: Condition, _ adapter: LoRAAdapter?) throws(EngineError) {
-      let texts = queries.map {
-        builder.prompt($0, after: condition.showsDemonstrations ? draw.demonstrations : [])
-      }
-      let tokens = texts.map(builder.tokens)
-      prompts?.add(tokens)
-      let pass = try states(model, tokens, adapter)
-      passes[condition] = pass
-      if scoring {
+    var results = Results()
+    func pass(_ condition: Condition, _ tuned: TunedModel) throws(EngineError) {
+      let shown = condition.showsDemonstrations ? draw.demonstrations : []
+      let readings = try readings(builder, queries, after: shown)
+      prompts?.add(readings)
+      let pass = try states(
+        tuned.model, readings, tuned.adapter,
+        wholeAttention: readsDemonstrations && condition == .icl && !isUntrained)
+      results.passes[condition] = pass
+      if !isUntrained {
         let grading = try Grading(
-          builder, queries, prompts: texts, tokens: tokens, logits: pass.logits, model: model, adapter: adapter)
-        answers[condition] = grading.isRight
-        shares[condition] = grading.wordShares
+          builder, queries, prompts: queries.map { builder.prompt($0, after: shown) }, tokens: readings.map(\.tokens),
+          logits: pass.logits, model: tuned.model, adapter: tuned.adapter)
+        results.answers[condition] = grading.isRight
+        results.shares[condition] = grading.wordShares
       }
       progress.advance()
     }
-    try pass(.anchor, nil)
-    try pass(.icl, nil)
+    let original = TunedModel(model: model, adapter: nil)
+    try pass(.anchor, original)
+    try pass(.icl, original)
     var losses: [Float] = []
-    let adapter = try model.tuned(
-      on: draw.demonstrations.map(builder.tuningSequence), spec.tuning, seed: seed
+    let tuned = try model.tuned(
+      by: spec.tuning, on: tuningSequences(builder, draw.demonstrations), seed: seed
     ) { loss in
       losses.append(loss)
       progress.advance()
     }
-    try pass(.it, adapter)
-    try pass(.both, adapter)
-    return (passes, answers, shares, losses.count > 1 ? [losses[0], losses[losses.count - 1]] : losses)
+    try pass(.it, tuned)
+    try pass(.both, tuned)
+    if readsDemonstrations, !isUntrained, let icl = results.passes[.icl] {
+      try attention.add(
+        icl.wholeAttention, builder, queries, draw.demonstrations, conditions: [.it: tuned, .anchor: original],
+        generator: SeededGenerator(seed: seed, stream: "random ranks"))
+    }
+    results.losses = losses.count > 1 ? [losses[0], losses[losses.count - 1]] : losses
+    results.adapter = tuned.adapter
+    return results
+  }
+
+  func tuningSequences(
+    _ builder: PromptBuilder, _ demonstrations: [Draw.Example]
+  ) -> [(tokens: [Int], lossWeights: [Float])] {
+    demonstrations.map { builder.tuningSequence($0, loss: spec.tuning.loss) }
   }
 
   private static func mean(_ lists: [[Float]]) -> [Float] {
@@ -209,71 +256,47 @@ package struct ComparisonRun: Sendable {
     return first.indices.map { place in lists.reduce(0) { $0 + $1[place] } / Float(lists.count) }
   }
 
-  private func baselines(
-    beside icl: Pass, _ groups: [Group], index: Int, progress: ProgressLine, prompts: PromptDigest
-  ) throws(EngineError) -> [Baseline: [Double]] {
-    var result: [Baseline: [Double]] = [:]
-    func against(_ demonstrations: (Draw) -> [Draw.Example]) throws(EngineError) -> [Double] {
-      var other: Pass?
+  /// Passes that ICL is compared with beside the conditions.
+  private func otherPasses(
+    beside icl: Pass, _ groups: [Group], progress: ProgressLine, prompts: PromptDigest
+  ) throws(EngineError) -> [Baseline: Pass] {
+    var result: [Baseline: Pass] = [:]
+    func after(_ demonstrations: (Draw) -> [Draw.Example]) throws(EngineError) -> Pass? {
+      var all: Pass?
       for group in groups {
         let builder = builder(group.draw)
-        let tokens = group.queries.map { builder.tokens(builder.prompt($0, after: demonstrations(group.draw))) }
-        prompts.add(tokens)
-        let pass = try states(model, tokens, nil)
-        other = other?.joined(pass) ?? pass
+        let readings = try readings(builder, group.queries, after: demonstrations(group.draw))
+        prompts.add(readings)
+        let pass = try states(model, readings, nil)
+        all = all?.joined(pass) ?? pass
       }
-      return other.map { Self.similarity(icl, $0) } ?? []
+      return all
     }
-    let layers = icl.states.indices
-    let queryCount = icl.logits.count
-    defer { progress.advance(by: Self.baselineSteps) }
-    if spec.baselines.contains(.otherOrder) {
-      result[.otherOrder] =
-        spec.demonstrations > 1 ? try against(\.reordered) : layers.map { _ in .nan }
+    if spec.baselines.contains(.otherOrder), spec.demonstrations > 1 {
+      result[.otherOrder] = try after(\.reordered)
     }
-    if spec.baselines.contains(.otherDemonstrations) { result[.otherDemonstrations] = try against(\.others) }
-    if spec.baselines.contains(.otherQuery) {
-      result[.otherQuery] = layers.map { layer in
-        let rows = icl.states[layer]
-        guard rows.count > 1 else { return .nan }
-        return Statistics.mean(rows.indices.map { Measures.cosine(rows[$0], rows[($0 + 1) % rows.count]) })
-      }
-    }
-    if spec.baselines.contains(.randomVectors) {
-      var generator = SeededGenerator(seed: spec.seed, stream: "random vectors \(index)")
-      let width = model.configuration.hiddenSize
-      result[.randomVectors] = layers.map { _ in
-        Statistics.mean(
-          (0..<queryCount).map { _ in Measures.cosine(generator.normals(width), generator.normals(width)) })
-      }
-    }
+    if spec.baselines.contains(.otherDemonstrations) { result[.otherDemonstrations] = try after(\.others) }
+    if spec.baselines.contains(.otherQuery), icl.logits.count > 1 { result[.otherQuery] = icl.shifted }
+    progress.advance(by: Self.baselineSteps)
     return result
   }
 
-  func states(
-    _ model: any ExperimentModel, _ tokens: [[Int]], _ adapter: LoRAAdapter?
-  ) throws(EngineError) -> Pass {
-    try Interruption.check()
-    let all = try model.forward(
-      tokens, capture: CaptureRequest(points: [.residual, .finalNorm], layers: .all, positions: .last, logits: true),
-      adapter: adapter)
-    let layerCount = model.configuration.layerCount
-    var states = [[[Float]]](repeating: [], count: layerCount + 2)
-    var logits: [[Float]] = []
-    for one in all {
-      for layer in 0...layerCount + 1 {
-        let rows = layer <= layerCount ? one.residual(layer) : one.final
-        guard let row = rows?.last else {
-          throw EngineError(.unsupported, "the model did not capture layer \(layer)", at: model.provenance.name)
-        }
-        states[layer].append(row)
-      }
-      guard let row = one.logits.last else {
-        throw EngineError(.unsupported, "the model gave no logits", at: model.provenance.name)
-      }
-      logits.append(row)
+  private func baselines(beside icl: Pass, _ others: [Baseline: Pass], index: Int) -> [Baseline: [Double]] {
+    var result: [Baseline: [Double]] = [:]
+    let layers = icl.states.indices
+    for baseline in [Baseline.otherOrder, .otherDemonstrations, .otherQuery] where spec.baselines.contains(baseline) {
+      result[baseline] = others[baseline].map { Self.similarity(icl, $0) } ?? layers.map { _ in .nan }
     }
-    return Pass(states: states, logits: logits)
+    if spec.baselines.contains(.randomVectors) {
+      var generator = SeededGenerator(seed: spec.seed, stream: "random vectors \(index)")
+      result[.randomVectors] = layers.map { layer in
+        Statistics.mean(
+          icl.states[layer].map { row in
+            Measures.cosine(generator.normals(row.count), generator.normals(row.count))
+          })
+      }
+    }
+    return result
   }
 
   /// Debiased CKA of each layer's ICL states with each layer's IT states, `[ICL layer][IT layer]`, 0…L.
@@ -295,22 +318,5 @@ package struct ComparisonRun: Sendable {
       if let a = passes[pair.first], let b = passes[pair.second] { result[pair] = similarity(a, b) }
     }
     return result
-  }
-}
-
-extension SeededGenerator {
-  /// Independent standard normal values (Marsaglia's polar method), with bits that don't depend on the machine.
-  package mutating func normals(_ count: Int) -> [Float] {
-    var result: [Float] = []
-    result.reserveCapacity(count + 1)
-    while result.count < count {
-      let (x, y) = (2 * uniform() - 1, 2 * uniform() - 1)
-      let square = x * x + y * y
-      guard square > 0, square < 1 else { continue }
-      let scale = (-2 * ReproducibleMath.log(square) / square).squareRoot()
-      result.append(Float(x * scale))
-      result.append(Float(y * scale))
-    }
-    return Array(result.prefix(count))
   }
 }

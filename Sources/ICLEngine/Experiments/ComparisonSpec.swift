@@ -13,12 +13,31 @@ public struct ComparisonSpec: Sendable, Equatable, Codable {
   public var wrongLabelKind: WrongLabelKind
   /// Which examples become demonstrations.
   public var choice: DemonstrationChoice
+  /// What makes a demonstration near or far.
+  public var likeness: Likeness
+  /// In which order the demonstrations stand.
+  public var order: DemonstrationOrder
   /// The task that the demonstrations are of; `nil` for the queries' own (Duan et al., figure 3c: another one).
   public var demonstrationTask: ClassificationTask?
   public var labelWords: LabelWords
   /// Index of the task's instruction; `nil` for none.
   public var instruction: Int?
+  /// A wording that stands in place of the task's instruction, `{labels}` for the label words; `nil` for none, so that
+  /// ``instruction`` decides. See ``contradictoryInstruction``.
+  public var instructionText: String?
+  /// How examples are written, in place of the task's own template; `nil` for that. Its placeholders are the task's.
+  public var template: PromptTemplate?
   public var tuning: TuningSettings
+  /// The token whose states are compared.
+  public var positions: StatePosition
+  /// Where in the model they are read.
+  public var point: StatePoint
+  /// What is measured beside the cosine of states and accuracy.
+  public var measures: Set<Measure>
+  /// `K` of the overlap of likeliest tokens; a vocabulary that is smaller is taken whole.
+  public var topK: Int
+  /// Orders of the demonstrations that ``Measure/orderSensitivity`` runs, the one that is shown included.
+  public var permutations: Int
   /// What stands beside the similarities for comparison: all of it unless someone leaves something out.
   public var baselines: Set<Baseline>
   public var seed: UInt64
@@ -27,8 +46,20 @@ public struct ComparisonSpec: Sendable, Equatable, Codable {
     demonstrations: Int = 8, queries: Int = 50, repetitions: Int = 8, wrongLabelShare: Double = 0,
     wrongLabelKind: WrongLabelKind = .flipped, choice: DemonstrationChoice = .random,
     demonstrationTask: ClassificationTask? = nil, labelWords: LabelWords = .arbitrary, instruction: Int? = 0,
-    tuning: TuningSettings = TuningSettings(), baselines: Set<Baseline> = Set(Baseline.allCases), seed: UInt64 = 0
+    tuning: TuningSettings = TuningSettings(), baselines: Set<Baseline> = Set(Baseline.allCases), seed: UInt64 = 0,
+    likeness: Likeness = .words, order: DemonstrationOrder = .random, instructionText: String? = nil,
+    template: PromptTemplate? = nil, positions: StatePosition = .last, point: StatePoint = .residual,
+    measures: Set<Measure> = Measure.standard, topK: Int = 10, permutations: Int = 5
   ) {
+    self.likeness = likeness
+    self.order = order
+    self.instructionText = instructionText
+    self.template = template
+    self.positions = positions
+    self.point = point
+    self.measures = measures
+    self.topK = topK
+    self.permutations = permutations
     self.demonstrations = demonstrations
     self.queries = queries
     self.repetitions = repetitions
@@ -42,6 +73,9 @@ public struct ComparisonSpec: Sendable, Equatable, Codable {
     self.baselines = baselines
     self.seed = seed
   }
+
+  /// An instruction that says the opposite of what the demonstrations show.
+  public static let contradictoryInstruction = "Do not answer with {labels}."
 
   /// A specification written by hand may leave anything out: what is absent has its default.
   public init(from decoder: any Decoder) throws {
@@ -64,6 +98,15 @@ public struct ComparisonSpec: Sendable, Equatable, Codable {
     } else {
       demonstrationTask = try box.decodeIfPresent(ClassificationTask.self, forKey: .demonstrationTask)
     }
+    likeness = try box.decodeIfPresent(Likeness.self, forKey: .likeness) ?? standard.likeness
+    order = try box.decodeIfPresent(DemonstrationOrder.self, forKey: .order) ?? standard.order
+    instructionText = try box.decodeIfPresent(String.self, forKey: .instructionText)
+    template = try box.decodeIfPresent(PromptTemplate.self, forKey: .template)
+    positions = try box.decodeIfPresent(StatePosition.self, forKey: .positions) ?? standard.positions
+    point = try box.decodeIfPresent(StatePoint.self, forKey: .point) ?? standard.point
+    measures = try box.decodeIfPresent(Set<Measure>.self, forKey: .measures) ?? standard.measures
+    topK = try box.decodeIfPresent(Int.self, forKey: .topK) ?? standard.topK
+    permutations = try box.decodeIfPresent(Int.self, forKey: .permutations) ?? standard.permutations
     labelWords = try box.decodeIfPresent(LabelWords.self, forKey: .labelWords) ?? standard.labelWords
     instruction =
       box.contains(.instruction) ? try box.decode(Int?.self, forKey: .instruction) : standard.instruction
@@ -81,6 +124,16 @@ public struct ComparisonSpec: Sendable, Equatable, Codable {
     // What came later is written only where it says something, so that older specifications keep their text.
     if wrongLabelKind != .flipped { try box.encode(wrongLabelKind, forKey: .wrongLabelKind) }
     if choice != .random { try box.encode(choice, forKey: .choice) }
+    if likeness != .words { try box.encode(likeness, forKey: .likeness) }
+    if order != .random { try box.encode(order, forKey: .order) }
+    if let instructionText { try box.encode(instructionText, forKey: .instructionText) }
+    if let template { try box.encode(template, forKey: .template) }
+    if positions != .last { try box.encode(positions, forKey: .positions) }
+    if point != .residual { try box.encode(point, forKey: .point) }
+    if topK != 10 { try box.encode(topK, forKey: .topK) }
+    if permutations != 5 { try box.encode(permutations, forKey: .permutations) }
+    // Always: what earlier versions kept has none of them, and must not be taken for a part of this.
+    try box.encode(measures.sorted { $0.rawValue < $1.rawValue }, forKey: .measures)
     if let demonstrationTask {
       if ClassificationTask.shipped.contains(demonstrationTask) {
         try box.encode(demonstrationTask.name, forKey: .demonstrationTask)
@@ -101,7 +154,8 @@ public struct ComparisonSpec: Sendable, Equatable, Codable {
 
   private enum CodingKeys: String, CodingKey, CaseIterable {
     case demonstrations, queries, repetitions, wrongLabelShare, wrongLabelKind, choice, demonstrationTask, labelWords
-    case instruction, tuning, baselines, seed
+    case instruction, tuning, baselines, seed, likeness, order, instructionText, template, positions, point, measures
+    case topK, permutations
   }
 
   /// - Throws: `invalidArgument` for a value outside its domain, or a task that is too small for it.
@@ -124,170 +178,30 @@ public struct ComparisonSpec: Sendable, Equatable, Codable {
     try require(
       wrongLabelShare >= 0 && wrongLabelShare <= 1, "wrongLabelShare", expected: "0…1", found: "\(wrongLabelShare)")
     try tuning.validate()
+    try require(topK >= 1, "topK", expected: "at least 1", found: "\(topK)")
+    try require(permutations >= 2, "permutations", expected: "at least 2", found: "\(permutations)")
+    if case .fromEnd(let count) = positions {
+      try require(count >= 1, "positions", expected: "1 (the last token) or more", found: "\(count)")
+    }
+    if case .after(let text) = positions {
+      try require(!text.isEmpty, "positions", expected: "a text to find in the prompt", found: "an empty one")
+    }
+    if measures.contains(.subspaceOverlap) {
+      try require(
+        tuning.method == .lora && tuning.steps >= 1, "measures", expected: "subspaceOverlap with LoRA alone",
+        found: "tuning by \(tuning.method.rawValue), \(tuning.steps) steps")
+    }
+    if let template {
+      let missing = template.fieldNames.filter { !task.template.fieldNames.contains($0) }
+      try require(
+        missing.isEmpty, "template",
+        expected: "placeholders of the task: " + task.template.fieldNames.joined(separator: ", "),
+        found: missing.joined(separator: ", "))
+    }
     if let instruction, !(instruction == 0 && task.instructions.isEmpty) {
       try require(
         task.instructions.indices.contains(instruction), "instruction",
         expected: "an index into the task's \(task.instructions.count) instructions", found: "\(instruction)")
-    }
-  }
-}
-
-/// What a demonstration's label is where it is wrong (Min et al. 2022, arXiv 2202.12837).
-public enum WrongLabelKind: String, Sendable, Equatable, Codable, CaseIterable {
-  /// Another class's.
-  case flipped
-  /// Drawn anew from all classes: by chance it may be right.
-  case random
-  /// The labels of the demonstrations concerned, in another order: how often each label occurs stays.
-  case permuted
-}
-
-/// Which examples become demonstrations (Duan et al., figure 4).
-public enum DemonstrationChoice: String, Sendable, Equatable, Codable, CaseIterable {
-  /// By chance, the same for all queries.
-  case random
-  /// For each query those that share most words with it, so that each query has its own tuning too.
-  case nearest
-  /// For each query those that share fewest.
-  case farthest
-
-  /// Whether each query has demonstrations of its own.
-  package var isPerQuery: Bool { self != .random }
-}
-
-/// The words that stand for the labels in an experiment.
-public enum LabelWords: Sendable, Equatable, Codable {
-  /// The task's own.
-  case meaningful
-  /// Words without a meaning in the task, drawn anew from its `arbitraryLabels` in each repetition: only
-  /// demonstrations or tuning can tell which is which. A task that has none uses its own words.
-  case arbitrary
-  /// The task's own words, each for the next class: meaning works against the demonstrations.
-  case swapped
-  /// Given words, one per class.
-  case custom([String])
-
-  public init(from decoder: any Decoder) throws {
-    let box = try decoder.singleValueContainer()
-    if let words = try? box.decode([String].self) {
-      self = .custom(words)
-      return
-    }
-    switch try box.decode(String.self) {
-    case "meaningful": self = .meaningful
-    case "arbitrary": self = .arbitrary
-    case "swapped": self = .swapped
-    case let other:
-      throw DecodingError.dataCorruptedError(
-        in: box,
-        debugDescription: "label words are meaningful, arbitrary, swapped or a list of words, not \(other)")
-    }
-  }
-
-  public func encode(to encoder: any Encoder) throws {
-    var box = encoder.singleValueContainer()
-    switch self {
-    case .meaningful: try box.encode("meaningful")
-    case .arbitrary: try box.encode("arbitrary")
-    case .swapped: try box.encode("swapped")
-    case .custom(let words): try box.encode(words)
-    }
-  }
-
-  /// As specifications and axes name it.
-  public var name: String {
-    switch self {
-    case .meaningful: "meaningful"
-    case .arbitrary: "arbitrary"
-    case .swapped: "swapped"
-    case .custom(let words): words.joined(separator: ", ")
-    }
-  }
-
-  /// One word per class.
-  package func words(of task: ClassificationTask, using generator: inout SeededGenerator) throws(EngineError)
-    -> [String]
-  {
-    let count = task.labels.count
-    switch self {
-    case .meaningful: return task.labels
-    case .swapped: return task.labels.indices.map { task.labels[($0 + 1) % count] }
-    case .arbitrary:
-      if task.arbitraryLabels.isEmpty { return task.labels }
-      guard Set(task.arbitraryLabels).count >= count else {
-        throw EngineError(
-          .invalidArgument, "too few arbitrary label words", at: "task \(task.name)",
-          expected: "at least \(count) different ones", found: "\(Set(task.arbitraryLabels).count)")
-      }
-      return Array(generator.shuffled(task.arbitraryLabels).prefix(count))
-    case .custom(let words):
-      guard words.count == count, Set(words).count == count, !words.contains("") else {
-        throw EngineError(
-          .invalidArgument, "label words do not fit the task", at: "task \(task.name)",
-          expected: "\(count) different words, one for each of \(task.labels.joined(separator: ", "))",
-          found: words.joined(separator: ", "))
-      }
-      return words
-    }
-  }
-
-  /// The words of a task whose demonstrations stand before queries of another: given words are the queries' task's,
-  /// so this one keeps its own.
-  package func wordsOfOther(
-    _ task: ClassificationTask, using generator: inout SeededGenerator
-  ) throws(EngineError) -> [String] {
-    if case .custom = self { return task.labels }
-    return try words(of: task, using: &generator)
-  }
-}
-
-/// How the IT and IT+ICL conditions are tuned: LoRA on the demonstrations as zero-shot prompts, all of them in every
-/// step, AdamW at a constant rate, loss on the answer's tokens.
-///
-/// The defaults suit the small model that ships (they were found on a model of its kind); they are no claim about
-/// what the paper used. A model of billions of parameters wants a rate 10 to 50 times smaller.
-public struct TuningSettings: Sendable, Equatable, Codable {
-  public var projections: [Projection]
-  public var rank: Int
-  /// The update is scaled by `alpha / rank`.
-  public var alpha: Float
-  public var learningRate: Float
-  public var steps: Int
-
-  public init(
-    projections: [Projection] = [.q, .v], rank: Int = 8, alpha: Float = 16, learningRate: Float = 5e-3,
-    steps: Int = 60
-  ) {
-    self.projections = projections
-    self.rank = rank
-    self.alpha = alpha
-    self.learningRate = learningRate
-    self.steps = steps
-  }
-
-  public init(from decoder: any Decoder) throws {
-    let box = try decoder.container(keyedBy: CodingKeys.self)
-    let standard = TuningSettings()
-    projections = try box.decodeIfPresent([Projection].self, forKey: .projections) ?? standard.projections
-    rank = try box.decodeIfPresent(Int.self, forKey: .rank) ?? standard.rank
-    alpha = try box.decodeIfPresent(Float.self, forKey: .alpha) ?? standard.alpha
-    learningRate = try box.decodeIfPresent(Float.self, forKey: .learningRate) ?? standard.learningRate
-    steps = try box.decodeIfPresent(Int.self, forKey: .steps) ?? standard.steps
-  }
-
-  /// The names that its JSON may have.
-  static var keyNames: [String] { CodingKeys.allCases.map(\.stringValue) }
-
-  private enum CodingKeys: String, CodingKey, CaseIterable {
-    case projections, rank, alpha, learningRate, steps
-  }
-
-  func validate() throws(EngineError) {
-    guard !projections.isEmpty, rank >= 1, alpha.isFinite, learningRate.isFinite, learningRate >= 0, steps >= 0 else {
-      throw EngineError(
-        .invalidArgument, "tuning settings are outside their range", at: "comparison",
-        expected: "projections, rank ≥ 1, finite alpha, learning rate ≥ 0, steps ≥ 0",
-        found: "\(projections.map(\.rawValue)), rank \(rank), alpha \(alpha), rate \(learningRate), steps \(steps)")
     }
   }
 }

@@ -31,9 +31,12 @@ package struct Draw: Sendable, Equatable {
     return balanced(spec.queries, from: pool, using: &generator)
   }
 
-  /// - Parameter query: the query whose demonstrations are drawn, where each has its own
+  /// - Parameters:
+  ///   - query: the query whose demonstrations are drawn, where each has its own
+  ///   - states: what ``Likeness/states`` compares; without it, words are compared
   package init(
-    of task: ClassificationTask, _ spec: ComparisonSpec, queries: [Example], repetition: Int, query: Int? = nil
+    of task: ClassificationTask, _ spec: ComparisonSpec, queries: [Example], repetition: Int, query: Int? = nil,
+    states: MeanStates? = nil
   ) throws(EngineError) {
     var generator = SeededGenerator(seed: spec.seed, stream: "repetition \(repetition)")
     labelWords = try spec.labelWords.words(of: task, using: &generator)
@@ -52,7 +55,7 @@ package struct Draw: Sendable, Equatable {
     let other: [Example]
     if let query, spec.choice.isPerQuery {
       // The other demonstrations are the next ones in the same order: as near, or as far, as can be.
-      let ordered = Self.byLikeness(pool, to: queries[query], spec.choice, using: &generator)
+      let ordered = Self.byLikeness(pool, to: queries[query], spec.choice, states, using: &generator)
       chosen = Self.firstOfEach(spec.demonstrations, of: ordered, using: &generator)
       let rest = ordered.filter { !chosen.contains($0) }
       other = Self.firstOfEach(
@@ -64,8 +67,9 @@ package struct Draw: Sendable, Equatable {
       other = Self.balanced(
         spec.demonstrations, from: rest.count >= spec.demonstrations ? rest : pool, using: &generator)
     }
-    demonstrations = Self.withWrongLabels(chosen, source, spec, using: &generator)
-    others = Self.withWrongLabels(other, source, spec, using: &generator)
+    // Order goes by the labels that are shown.
+    demonstrations = spec.order.arranged(Self.withWrongLabels(chosen, source, spec, using: &generator))
+    others = spec.order.arranged(Self.withWrongLabels(other, source, spec, using: &generator))
     var order = generator.shuffled(demonstrations)
     if demonstrations.count > 1 {
       // With two demonstrations half of all shuffles change nothing.
@@ -90,10 +94,27 @@ package struct Draw: Sendable, Equatable {
     return generator.shuffled(chosen)
   }
 
+  /// Different orders of the demonstrations, the one that is shown first: as many as are asked for and as there are.
+  func orders(_ count: Int, using generator: inout SeededGenerator) -> [[Example]] {
+    var result = [demonstrations]
+    // Of few demonstrations there are few orders: 64 draws in a row that show nothing new end the search.
+    var draws = 0
+    while result.count < count, draws < 64 {
+      let order = generator.shuffled(demonstrations)
+      draws += 1
+      if !result.contains(order) {
+        result.append(order)
+        draws = 0
+      }
+    }
+    return result
+  }
+
   /// The pool from the most to the least like the query (or the reverse), by the share of words that two texts have
-  /// in common (Jaccard); ties by chance.
+  /// in common (Jaccard) or by the model's states; ties by chance.
   private static func byLikeness(
-    _ pool: [Example], to query: Example, _ choice: DemonstrationChoice, using generator: inout SeededGenerator
+    _ pool: [Example], to query: Example, _ choice: DemonstrationChoice, _ states: MeanStates?,
+    using generator: inout SeededGenerator
   ) -> [Example] {
     func words(_ example: Example) -> Set<String> {
       Set(
@@ -102,6 +123,7 @@ package struct Draw: Sendable, Equatable {
     }
     let asked = words(query)
     let scored = generator.shuffled(pool).enumerated().map { place, example in
+      if let states { return (place: place, share: states.likeness(example, query), example) }
       let own = words(example)
       let union = own.union(asked).count
       return (place: place, share: union == 0 ? 0 : Double(own.intersection(asked).count) / Double(union), example)

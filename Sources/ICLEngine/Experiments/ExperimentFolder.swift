@@ -42,7 +42,8 @@ package struct ExperimentFolder: Sendable {
       guard there.identity == identity else {
         throw EngineError(
           .invalidArgument, "the folder keeps another experiment", at: path,
-          expected: Self.summary(plan, identity), found: Self.summary(there.plan, there.identity),
+          expected: Self.summary(plan, identity),
+          found: Self.summary(there.plan, there.identity) + Self.differences(there.plan, plan),
           nextStep: "give this one a folder of its own; model file, task, choices and engine version must be the same")
       }
       // The first run's plan: it may name another path of the same model file.
@@ -86,6 +87,31 @@ package struct ExperimentFolder: Sendable {
     let frame = plan.frames.first
     return "\(frame?.task ?? "nothing") on \(frame?.model.name ?? "no model")"
       + (plan.factor.map { " by \($0)" } ?? "") + " (\(identity.prefix(12))…)"
+  }
+
+  /// What of two plans is not the same, by name.
+  private static func differences(_ there: ExperimentPlan, _ here: ExperimentPlan) -> String {
+    var names: [String] = []
+    func note(_ name: String, _ isSame: Bool) { if !isSame, !names.contains(name) { names.append(name) } }
+    note("the factor or its values", there.factor == here.factor && there.values == here.values)
+    note("the task's examples or words", there.taskSHA256 == here.taskSHA256)
+    func choices(_ frame: ComparisonFrame) -> [String: String] {
+      guard let text = try? ExperimentJSON.text(of: frame.spec),
+        let object = (try? JSONSerialization.jsonObject(with: Data(text.utf8))) as? [String: Any]
+      else { return [:] }
+      return object.mapValues { "\($0)" }
+    }
+    for (a, b) in zip(there.frames, here.frames) {
+      note("the model", a.model.sha256 == b.model.sha256 && a.model.quantization == b.model.quantization)
+      note("engine version \(a.engineVersion)", a.engineVersion == b.engineVersion)
+      let (x, y) = (choices(a), choices(b))
+      for key in Set(x.keys).union(y.keys).sorted() { note(key, x[key] == y[key]) }
+    }
+    if names.isEmpty {
+      // A plan that was read has every choice; its text of then had fewer.
+      return "; it was kept by an earlier version, which knew fewer choices"
+    }
+    return "; not the same: " + names.joined(separator: ", ")
   }
 
   private func file(of unit: ExperimentPlan.Unit) -> URL {

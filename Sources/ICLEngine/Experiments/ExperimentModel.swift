@@ -33,11 +33,59 @@ package protocol ExperimentModel: Sendable {
     _ prompts: [[Int]], limits: [Int], adapter: LoRAAdapter?, isDone: (Int, [Int]) -> Bool
   ) throws(EngineError) -> [[Int]]
 
+  /// Tunes other parameters than low-rank updates: the model with them.
+  func whollyTuned(
+    on examples: [(tokens: [Int], lossWeights: [Float])], _ settings: TuningSettings, seed: UInt64,
+    onStep: (Float) -> Void
+  ) throws(EngineError) -> any ExperimentModel
+
+  /// Query vectors of every head before the rotary embedding, `[prompt][block 0…L − 1][position][H·E]`.
+  func queryVectors(
+    _ prompts: [[Int]], positions: CaptureRequest.Positions, adapter: LoRAAdapter?
+  ) throws(EngineError) -> [[[[Float]]]]
+
+  /// The same model with its matrices stored in another type.
+  func quantized(as type: TensorType) throws(EngineError) -> any ExperimentModel
+
   /// A model of the same shape and tokenizer whose weights were never trained; `nil` when it would not fit in memory.
   func untrainedTwin(seed: UInt64) throws(EngineError) -> (any ExperimentModel)?
 }
 
 extension ExperimentModel {
+  package func whollyTuned(
+    on examples: [(tokens: [Int], lossWeights: [Float])], _ settings: TuningSettings, seed: UInt64,
+    onStep: (Float) -> Void
+  ) throws(EngineError) -> any ExperimentModel {
+    throw EngineError(
+      .unsupported, "this model is tuned by LoRA alone", at: provenance.name, expected: "tuning method lora",
+      found: settings.method.rawValue)
+  }
+
+  package func queryVectors(
+    _ prompts: [[Int]], positions: CaptureRequest.Positions, adapter: LoRAAdapter?
+  ) throws(EngineError) -> [[[[Float]]]] {
+    throw EngineError(
+      .unsupported, "this model gives no query vectors", at: provenance.name,
+      nextStep: "leave attentionToDemonstrations out of the measures")
+  }
+
+  package func quantized(as type: TensorType) throws(EngineError) -> any ExperimentModel {
+    throw EngineError(
+      .unsupported, "this model has no matrices to quantize", at: provenance.name, expected: "a model with weights",
+      found: type.name)
+  }
+
+  /// The model as the tuned conditions use it.
+  func tuned(
+    by settings: TuningSettings, on examples: [(tokens: [Int], lossWeights: [Float])], seed: UInt64,
+    onStep: (Float) -> Void
+  ) throws(EngineError) -> TunedModel {
+    if settings.method == .lora || settings.steps == 0 {
+      return TunedModel(model: self, adapter: try tuned(on: examples, settings, seed: seed, onStep: onStep))
+    }
+    return TunedModel(model: try whollyTuned(on: examples, settings, seed: seed, onStep: onStep), adapter: nil)
+  }
+
   /// Tuned anew for each number of steps: right for any model, slower than looking on the way.
   package func tunedSnapshots(
     on examples: [(tokens: [Int], lossWeights: [Float])], _ settings: TuningSettings, every: Int, seed: UInt64,
@@ -55,4 +103,10 @@ extension ExperimentModel {
     }
     return result
   }
+}
+
+/// A model with what tuning changed: an adapter, or parameters of its own.
+struct TunedModel: Sendable {
+  let model: any ExperimentModel
+  let adapter: LoRAAdapter?
 }

@@ -29,12 +29,56 @@ package struct ExperimentRun: Sendable {
     }
   }
 
-  private var runs: [ComparisonRun] {
-    guard let factor else { return [ComparisonRun(model: model, task: task, spec: base)] }
+  /// The specification at each value.
+  private var specs: [ComparisonSpec] {
+    guard let factor else { return [base] }
     return factor.values.map { value in
       var spec = base
       value.change(&spec)
-      return ComparisonRun(model: model, task: task, spec: spec)
+      return spec
+    }
+  }
+
+  /// One value's run, ready to go.
+  private struct Ready {
+    let run: ComparisonRun
+    let prepared: ComparisonRun.Prepared
+  }
+
+  /// Makes runs ready. Those of the experiment's own model stay; of other models only the last one, so that one of them
+  /// is in memory at a time.
+  private struct Bench {
+    let experiment: ExperimentRun
+    private let specs: [ComparisonSpec]
+    private var own: [Int: Ready] = [:]
+    private var twins: [UInt64: (any ExperimentModel)?] = [:]
+    private var other: (value: Int, ready: Ready)?
+
+    init(_ experiment: ExperimentRun) {
+      self.experiment = experiment
+      specs = experiment.specs
+    }
+
+    mutating func ready(_ value: Int) throws(EngineError) -> Ready {
+      if let known = own[value] { return known }
+      if let other, other.value == value { return other.ready }
+      let spec = specs[value]
+      let needsTwin = spec.baselines.contains(.untrainedWeights)
+      if let change = experiment.factor?.values[value].model {
+        other = nil
+        let run = ComparisonRun(model: try change(experiment.model), task: experiment.task, spec: spec)
+        let twin = needsTwin ? try run.model.untrainedTwin(seed: spec.seed) : nil
+        let ready = Ready(run: run, prepared: try run.prepared(twin: twin))
+        other = (value, ready)
+        return ready
+      }
+      if needsTwin, twins[spec.seed] == nil {
+        twins[spec.seed] = .some(try experiment.model.untrainedTwin(seed: spec.seed))
+      }
+      let run = ComparisonRun(model: experiment.model, task: experiment.task, spec: spec)
+      let ready = Ready(run: run, prepared: try run.prepared(twin: twins[spec.seed] ?? nil))
+      own[value] = ready
+      return ready
     }
   }
 
@@ -46,32 +90,28 @@ package struct ExperimentRun: Sendable {
   private func finish(
     in folder: String?, shard: Shard?, ending: (Finished) -> String
   ) throws(EngineError) -> Finished {
-    let runs = runs
-    var twins: [UInt64: (any ExperimentModel)?] = [:]
-    var prepared: [ComparisonRun.Prepared] = []
-    for run in runs { try run.spec.validate(for: task) }
-    for run in runs {
-      let seed = run.spec.seed
-      if run.spec.baselines.contains(.untrainedWeights), twins[seed] == nil {
-        twins[seed] = .some(try model.untrainedTwin(seed: seed))
-      }
-      prepared.append(try run.prepared(twin: twins[seed] ?? nil))
-    }
+    let specs = specs
+    for spec in specs { try spec.validate(for: task) }
+    var bench = Bench(self)
+    var frames: [ComparisonFrame] = []
+    for value in specs.indices { frames.append(try bench.ready(value).prepared.frame) }
     let plan = try ExperimentPlan(
-      factor: factor?.name, values: factor?.values.map(\.label) ?? [""], frames: prepared.map(\.frame), task: task)
+      factor: factor?.name, values: factor?.values.map(\.label) ?? [""], frames: frames, task: task)
     let store = try folder.map { path throws(EngineError) in try ExperimentFolder(at: path, for: plan) }
     let units = shard?.units(of: plan) ?? plan.units
     var finished = Finished(plan: store?.plan ?? plan, kept: [:])
     for unit in units { finished.kept[unit] = store?.kept(unit) }
     let waiting = units.filter { finished.kept[$0] == nil }
-    let progress = ProgressLine(
-      title, total: waiting.reduce(0) { $0 + runs[$1.value].stepCount(ofRepetition: $1.repetition) }, unit: "steps")
+    let steps = waiting.reduce(0) { sum, unit in
+      sum + ComparisonRun(model: model, task: task, spec: specs[unit.value]).stepCount(ofRepetition: unit.repetition)
+    }
+    let progress = ProgressLine(title, total: steps, unit: "steps")
     do throws(EngineError) {
       for unit in waiting {
-        let run = runs[unit.value]
+        let ready = try bench.ready(unit.value)
         let value = factor.map { "\($0.name) \(plan.values[unit.value]), " } ?? ""
-        progress.note("\(value)repetition \(unit.repetition + 1) of \(run.spec.repetitions)")
-        let kept = try run.repetition(unit.repetition, of: prepared[unit.value], progress: progress)
+        progress.note("\(value)repetition \(unit.repetition + 1) of \(specs[unit.value].repetitions)")
+        let kept = try ready.run.repetition(unit.repetition, of: ready.prepared, progress: progress)
         try store?.keep(kept, as: unit)
         finished.kept[unit] = kept
       }

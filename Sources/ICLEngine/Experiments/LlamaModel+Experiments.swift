@@ -18,12 +18,52 @@ extension LlamaModel: ExperimentModel {
     return snapshots
   }
 
+  package func whollyTuned(
+    on examples: [(tokens: [Int], lossWeights: [Float])], _ settings: TuningSettings, seed: UInt64,
+    onStep: (Float) -> Void
+  ) throws(EngineError) -> any ExperimentModel {
+    guard let tuned = try tune(on: examples, settings, every: nil, seed: seed, onStep: onStep).weights else {
+      throw EngineError(
+        .invalidArgument, "tuning by LoRA gives an adapter, not weights", at: name, expected: "keyValue or full",
+        found: settings.method.rawValue)
+    }
+    return try LlamaModel(
+      configuration: configuration, weights: tuned, tokenizer: tokenizer, name: "\(name), tuned",
+      chatTemplate: chatTemplate, files: nil, pool: pool, precision: precision)
+  }
+
+  package func queryVectors(
+    _ prompts: [[Int]], positions: CaptureRequest.Positions, adapter: LoRAAdapter?
+  ) throws(EngineError) -> [[[[Float]]]] {
+    let all = try forward(
+      prompts,
+      capture: CaptureRequest(
+        points: [.residual], layers: .some(Array(0..<configuration.layerCount)), positions: positions),
+      adapter: adapter)
+    let pass = ForwardPass(model: self, adapter: adapter, pool: pool)
+    return all.map { states in
+      (0..<configuration.layerCount).map { layer in
+        let rows = states.residual(layer) ?? []
+        let x = FloatMatrix(rows: rows.count, columns: configuration.hiddenSize)
+        for (index, row) in rows.enumerated() { x.setRow(index, to: row) }
+        let q = pass.queries(layer, of: x)
+        return rows.indices.map { q.row($0) }
+      }
+    }
+  }
+
   private func tune(
     on examples: [(tokens: [Int], lossWeights: [Float])], _ settings: TuningSettings, every: Int?, seed: UInt64,
     onStep: (Float) -> Void
   ) throws(EngineError) -> TuningResult {
+    let method: TuningMethod =
+      switch settings.method {
+      case .lora: .lora(rank: settings.rank, alpha: settings.alpha, projections: settings.projections)
+      case .keyValue: .keyValue
+      case .full: .full
+      }
     var configuration = TuningConfiguration(
-      method: .lora(rank: settings.rank, alpha: settings.alpha, projections: settings.projections),
+      method: method,
       learningRate: settings.learningRate, steps: settings.steps, seed: seed,
       arithmetic: precision == .bf16 ? .bf16 : .reproducible)
     configuration.snapshotEvery = every
@@ -58,6 +98,29 @@ extension LlamaModel: ExperimentModel {
       }
     }
     return written
+  }
+
+  package func quantized(as type: TensorType) throws(EngineError) -> any ExperimentModel {
+    try BlockQuantizer.check(type, name: "of every matrix")
+    func matrix(_ matrix: WeightMatrix) throws(EngineError) -> WeightMatrix {
+      // As in a file that `quantize` writes: rows that are not whole blocks keep their type.
+      guard matrix.type != type, matrix.columns % type.blockSize == 0 else { return matrix }
+      return try matrix.stored(as: type, pool: pool)
+    }
+    var result = weights
+    result.tokenEmbedding = try matrix(weights.tokenEmbedding)
+    if let output = weights.output { result.output = try matrix(output) }
+    for block in weights.blocks.indices {
+      for projection in Projection.allCases {
+        guard let one = weights.blocks[block].projections[projection] else { continue }
+        result.blocks[block].projections[projection] = try matrix(one)
+      }
+    }
+    // Its bits come from a file that it isn't read from: the name says which.
+    let source = files.map { ", from SHA-256 \($0.sha256.prefix(16))" } ?? ""
+    return try LlamaModel(
+      configuration: configuration, weights: result, tokenizer: tokenizer, name: "\(name) as \(type.name)\(source)",
+      chatTemplate: chatTemplate, files: nil, pool: pool, precision: precision)
   }
 
   /// Weights of an untrained model beyond which it is left out: 60 million, 240 MB in F32.

@@ -10,18 +10,21 @@ package struct PromptBuilder: Sendable {
   /// What stands before everything else, separator included.
   package let opening: String
 
+  /// - Parameters:
+  ///   - instruction: index of the task's instruction; `nil` for none
+  ///   - wording: an instruction that stands in its place
   package init(
     task: ClassificationTask, tokenizer: any Tokenizer, labelWords: [String], instruction: Int?,
-    showing other: (task: ClassificationTask, words: [String])? = nil
+    wording: String? = nil, showing other: (task: ClassificationTask, words: [String])? = nil
   ) {
     self.task = task
     self.tokenizer = tokenizer
     self.labelWords = labelWords
     shown = other ?? (task, labelWords)
-    if let instruction, task.instructions.indices.contains(instruction) {
-      let list =
-        labelWords.dropLast().joined(separator: ", ") + " or " + (labelWords.last ?? "")
-      opening = task.instructions[instruction].replacing("{labels}", with: list) + task.instructionSeparator
+    let chosen = instruction.flatMap { task.instructions.indices.contains($0) ? task.instructions[$0] : nil }
+    if let text = wording ?? chosen {
+      let list = labelWords.dropLast().joined(separator: ", ") + " or " + (labelWords.last ?? "")
+      opening = text.replacing("{labels}", with: list) + task.instructionSeparator
     } else {
       opening = ""
     }
@@ -31,14 +34,18 @@ package struct PromptBuilder: Sendable {
   package func prompt(_ query: ClassificationTask.Example, after demonstrations: [ClassificationTask.Example] = [])
     -> String
   {
-    opening
-      + demonstrations.map { shown.task.template.demonstration($0.fields, label: shownAnswer($0)) }.joined()
-      + task.template.query(query.fields)
+    preamble(demonstrations) + task.template.query(query.fields)
   }
 
   /// A demonstration's answer as it is shown: a text of its own, or its label's word.
   private func shownAnswer(_ example: ExperimentTask.Example) -> String {
     example.answer ?? shown.words[example.label]
+  }
+
+  /// What stands before the query.
+  func preamble(_ demonstrations: [ClassificationTask.Example]) -> String {
+    opening
+      + demonstrations.map { shown.task.template.demonstration($0.fields, label: shownAnswer($0)) }.joined()
   }
 
   /// Tokens of a whole prompt; an end-of-sequence token that the model's rules add is taken off again, since the
@@ -62,14 +69,21 @@ package struct PromptBuilder: Sendable {
     return (whole, shared)
   }
 
+  /// A prompt with a query's right answer, be it a label's word or a text.
+  func answered(_ prompt: String, _ query: ExperimentTask.Example) -> (tokens: [Int], answerStart: Int) {
+    answered(prompt, task.template.answer(query.answer ?? labelWords[query.label]))
+  }
+
   /// A demonstration as a zero-shot prompt with its answer, as the IT condition is tuned on; only the answer's tokens
-  /// count in the loss. To an answer that is a text belongs what ends it: a model that writes it has to learn where to
-  /// stop.
-  package func tuningSequence(_ example: ExperimentTask.Example) -> (tokens: [Int], lossWeights: [Float]) {
+  /// count in the loss unless all do. To an answer that is a text belongs what ends it: a model that writes it has to
+  /// learn where to stop.
+  package func tuningSequence(
+    _ example: ExperimentTask.Example, loss: TuningSettings.Loss = .answer
+  ) -> (tokens: [Int], lossWeights: [Float]) {
     let template = shown.task.template
     let (whole, start) = answered(
       opening + template.query(example.fields),
       template.answer(shownAnswer(example)) + (example.answer == nil ? "" : template.ending))
-    return (whole, whole.indices.map { $0 >= start ? 1 : 0 })
+    return (whole, whole.indices.map { $0 >= start || loss == .all ? 1 : 0 })
   }
 }

@@ -1,9 +1,10 @@
 /// What one repetition of a comparison measured. Lists "by layer" have one value for the embeddings (0), one after
-/// each block (1…L), and one after the final norm; each is a mean over the queries.
+/// each block (1…L), and one after the final norm; each is a mean over the queries. ``ComparisonSpec/point`` says what
+/// is read in the blocks, ``ComparisonSpec/positions`` at which token.
 public struct Repetition: Sendable, Equatable, Codable {
   /// One word per class.
   public var labelWords: [String]
-  /// Cosine of last-token states by layer.
+  /// Cosine of states by layer.
   public var similarity: [ConditionPair: [Double]]
   /// ``Measures/updateCosine(_:_:from:)`` of ICL and IT from the anchor, by layer.
   public var updateCosine: [Double]
@@ -22,14 +23,17 @@ public struct Repetition: Sendable, Equatable, Codable {
   public var wordShares: [Condition: [Double]]?
   /// Loss on the demonstrations after the first and after the last step of tuning.
   public var tuningLoss: [Float]
+  /// What else was measured; empty in results of versions before there were such figures.
+  public var figures: [Measure: MeasuredFigure]
 
   /// Memberwise.
   package init(
     labelWords: [String], similarity: [ConditionPair: [Double]], updateCosine: [Double] = [],
     baselines: [Baseline: [Double]] = [:], untrained: [ConditionPair: [Double]] = [:],
     divergence: [ConditionPair: Double] = [:], cka: [ConditionPair: Double] = [:], answers: [Condition: [Bool]],
-    tuningLoss: [Float] = []
+    tuningLoss: [Float] = [], figures: [Measure: MeasuredFigure] = [:]
   ) {
+    self.figures = figures
     self.labelWords = labelWords
     self.similarity = similarity
     self.updateCosine = updateCosine
@@ -39,6 +43,42 @@ public struct Repetition: Sendable, Equatable, Codable {
     self.cka = cka
     self.answers = answers
     self.tuningLoss = tuningLoss
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let box = try decoder.container(keyedBy: CodingKeys.self)
+    labelWords = try box.decode([String].self, forKey: .labelWords)
+    similarity = try box.decode([ConditionPair: [Double]].self, forKey: .similarity)
+    updateCosine = try box.decode([Double].self, forKey: .updateCosine)
+    baselines = try box.decode([Baseline: [Double]].self, forKey: .baselines)
+    untrained = try box.decode([ConditionPair: [Double]].self, forKey: .untrained)
+    divergence = try box.decode([ConditionPair: Double].self, forKey: .divergence)
+    cka = try box.decode([ConditionPair: Double].self, forKey: .cka)
+    answers = try box.decode([Condition: [Bool]].self, forKey: .answers)
+    wordShares = try box.decodeIfPresent([Condition: [Double]].self, forKey: .wordShares)
+    tuningLoss = try box.decode([Float].self, forKey: .tuningLoss)
+    figures = try box.decodeIfPresent([Measure: MeasuredFigure].self, forKey: .figures) ?? [:]
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var box = encoder.container(keyedBy: CodingKeys.self)
+    try box.encode(labelWords, forKey: .labelWords)
+    try box.encode(similarity, forKey: .similarity)
+    try box.encode(updateCosine, forKey: .updateCosine)
+    try box.encode(baselines, forKey: .baselines)
+    try box.encode(untrained, forKey: .untrained)
+    try box.encode(divergence, forKey: .divergence)
+    try box.encode(cka, forKey: .cka)
+    try box.encode(answers, forKey: .answers)
+    try box.encodeIfPresent(wordShares, forKey: .wordShares)
+    try box.encode(tuningLoss, forKey: .tuningLoss)
+    // Left out where there are none, so that what earlier versions kept still has its checksum.
+    if !figures.isEmpty { try box.encode(figures, forKey: .figures) }
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case labelWords, similarity, updateCosine, baselines, untrained, divergence, cka, answers, wordShares, tuningLoss
+    case figures
   }
 
   /// Share of right answers.
@@ -67,7 +107,9 @@ public struct Repetition: Sendable, Equatable, Codable {
     for baseline in Baseline.allCases { values += baselines[baseline] ?? [] }
     for condition in Condition.allCases { values += (answers[condition] ?? []).map { $0 ? 1 : 0 } }
     for condition in Condition.allCases { values += wordShares?[condition] ?? [] }
-    return values + tuningLoss.map(Double.init)
+    values += tuningLoss.map(Double.init)
+    for measure in Measure.allCases { values += figures[measure]?.allValues ?? [] }
+    return values
   }
 }
 

@@ -85,6 +85,13 @@ package struct SpecificationReader {
   private static let choices = [
     "wrongLabelKind": WrongLabelKind.allCases.map(\.rawValue).joined(separator: ", "),
     "choice": DemonstrationChoice.allCases.map(\.rawValue).joined(separator: ", "),
+    "likeness": Likeness.allCases.map(\.rawValue).joined(separator: ", "),
+    "order": DemonstrationOrder.allCases.map(\.rawValue).joined(separator: ", "),
+    "positions": "last, queryMean, firstOfLabel, lastOfLabel, {\"after\": \"text\"}, or a negative index",
+    "point": StatePoint.allCases.map(\.rawValue).joined(separator: ", "),
+    "measures": "a list among " + Measure.allCases.map(\.rawValue).joined(separator: ", "),
+    "method": TuningSettings.Method.allCases.map(\.rawValue).joined(separator: ", "),
+    "loss": TuningSettings.Loss.allCases.map(\.rawValue).joined(separator: ", "),
     "labelWords": "meaningful, arbitrary, swapped, or a list of words",
     "baselines": "a list among " + Baseline.allCases.map(\.rawValue).joined(separator: ", "),
     "projections": "a list among " + Projection.allCases.map(\.rawValue).joined(separator: ", "),

@@ -4,8 +4,8 @@ import NotebookDisplay
 /// How tuning moves the state of a query step by step, beside where demonstrations put it: how many steps of tuning is
 /// a prompt of k demonstrations worth?
 public struct StepsToICL: Sendable, Codable {
-  /// One repetition; each list has one value for each of ``StepsToICL/steps``, a mean over the queries, after the last
-  /// block.
+  /// One repetition; each list has one value for each of ``StepsToICL/steps``, a mean over the queries, of the states that
+  /// ``ComparisonSpec/positions`` and ``ComparisonSpec/point`` choose (after the last block unless they say otherwise).
   public struct Course: Sendable, Codable {
     /// Cosine of the state after that many steps with the state after demonstrations.
     public var withICL: [Double]
@@ -54,11 +54,12 @@ public struct StepsToICL: Sendable, Codable {
 extension ComparisonRun {
   /// - Parameter every: steps between two looks at the states
   package func stepsToICL(every: Int) throws(EngineError) -> StepsToICL {
-    guard every >= 1, spec.tuning.steps >= 1, !spec.choice.isPerQuery else {
+    guard every >= 1, spec.tuning.steps >= 1, !spec.choice.isPerQuery, spec.tuning.method == .lora else {
       throw EngineError(
         .invalidArgument, "steps are followed for one tuning of at least one step, on demonstrations chosen by chance",
-        at: "task \(task.name)", expected: "every ≥ 1, tuning.steps ≥ 1, choice random",
-        found: "every \(every), \(spec.tuning.steps) steps, choice \(spec.choice.rawValue)")
+        at: "task \(task.name)", expected: "every ≥ 1, tuning.steps ≥ 1 by LoRA, choice random",
+        found: "every \(every), \(spec.tuning.steps) steps by \(spec.tuning.method.rawValue), choice "
+          + spec.choice.rawValue)
     }
     let prepared = try prepared(twin: nil)
     let progress = ProgressLine(
@@ -98,13 +99,13 @@ extension ComparisonRun {
     func look(
       after demonstrations: [Draw.Example], _ adapter: LoRAAdapter?
     ) throws(EngineError) -> (last: [[Float]], accuracy: Double) {
-      let texts = queries.map { builder.prompt($0, after: demonstrations) }
-      let tokens = texts.map(builder.tokens)
-      prompts.add(tokens)
-      let pass = try states(model, tokens, adapter)
+      let readings = try readings(builder, queries, after: demonstrations)
+      prompts.add(readings)
+      let pass = try states(model, readings, adapter)
       let grading = try Grading(
-        builder, queries, prompts: texts, tokens: tokens, logits: pass.logits, model: model, adapter: adapter)
-      return (pass.states[model.configuration.layerCount], grading.accuracy)
+        builder, queries, prompts: queries.map { builder.prompt($0, after: demonstrations) },
+        tokens: readings.map(\.tokens), logits: pass.logits, model: model, adapter: adapter)
+      return (pass.states[headlinePlace], grading.accuracy)
     }
     func similarity(_ a: [[Float]], _ b: [[Float]]) -> Double {
       Statistics.mean(zip(a, b).map { Measures.cosine($0, $1) })
@@ -114,7 +115,7 @@ extension ComparisonRun {
     let floor = draw.demonstrations.count > 1 ? try look(after: draw.reordered, nil).last : nil
     progress.advance(by: 4)
     let snapshots = try model.tunedSnapshots(
-      on: draw.demonstrations.map(builder.tuningSequence), spec.tuning, every: every,
+      on: tuningSequences(builder, draw.demonstrations), spec.tuning, every: every,
       seed: spec.seed &+ UInt64(index)
     ) { _ in progress.advance() }
     var course = StepsToICL.Course(
@@ -146,10 +147,10 @@ extension Engine {
       task,
       ComparisonSpec(
         demonstrations: demonstrations, queries: queries, repetitions: repetitions, labelWords: labelWords,
-        tuning: tuning, seed: seed), every: every)
+        tuning: tuning, seed: seed, measures: []), every: every)
   }
 
-  /// The same with every choice spelled out.
+  /// The same with every choice spelled out; measures and baselines of the specification are not used.
   public func stepsToICL(
     _ task: ClassificationTask, _ spec: ComparisonSpec, every: Int = 5
   ) throws(EngineError) -> StepsToICL {

@@ -3,8 +3,8 @@ extension SweepFactor: Decodable {
   /// The names that a specification may use.
   public static let names = [
     "demonstrations", "wrongLabels", "tuningSteps", "rank", "learningRate", "labelWords", "instruction",
-    "wrongLabelKind",
-    "choice", "demonstrationTask",
+    "wrongLabelKind", "choice", "likeness", "order", "demonstrationTask", "template", "instructionText", "tuningMethod",
+    "projections", "tuningLoss", "positions", "point", "model", "quantization",
   ]
 
   private enum Key: String, CodingKey, CaseIterable { case factor, values }
@@ -28,6 +28,31 @@ extension SweepFactor: Decodable {
     case "instruction": self = try .instruction(values())
     case "wrongLabelKind": self = try .wrongLabelKind(values())
     case "choice": self = try .choice(values())
+    case "likeness": self = try .likeness(values())
+    case "order": self = try .order(values())
+    case "template": self = try .template(values())
+    case "instructionText":
+      // The one wording that has a name.
+      self = try .instructionText(
+        values(String?.self).map { $0 == "contradictory" ? ComparisonSpec.contradictoryInstruction : $0 })
+    case "tuningMethod": self = try .tuningMethod(values())
+    case "projections": self = try .projections(values())
+    case "tuningLoss": self = try .tuningLoss(values())
+    case "positions": self = try .positions(values())
+    case "point": self = try .point(values())
+    case "model": self = try .model(values())
+    case "quantization":
+      self = try .quantization(
+        values(String?.self).map { name in
+          guard let name else { return nil }
+          guard let type = BlockQuantizer.supported.first(where: { $0.name == name.uppercased() }) else {
+            throw DecodingError.dataCorruptedError(
+              forKey: .values, in: box,
+              debugDescription: "a quantization is null or one of "
+                + BlockQuantizer.supported.map(\.name).joined(separator: ", ") + ", not \(name)")
+          }
+          return type
+        })
     case "demonstrationTask":
       self = try .demonstrationTask(
         values(String?.self).map { name in try name.map { try ClassificationTask.shipped(named: $0) } })

@@ -69,11 +69,12 @@ struct TaskVectorRun {
 
   func result() throws(EngineError) -> TaskVectors {
     let c = model.configuration
-    guard headCount >= 1, headCount <= c.layerCount * c.headCount, !spec.choice.isPerQuery else {
+    guard headCount >= 1, headCount <= c.layerCount * c.headCount, !spec.choice.isPerQuery, spec.tuning.method == .lora
+    else {
       throw EngineError(
         .invalidArgument, "a function vector is the sum of some of the model's heads",
-        at: "task vectors of \(task.name)", expected: "1…\(c.layerCount * c.headCount) heads, demonstrations by chance",
-        found: "\(headCount) heads, choice \(spec.choice.rawValue)")
+        at: "task vectors of \(task.name)", expected: "1…\(c.layerCount * c.headCount) heads, demonstrations by chance, tuning by LoRA",
+        found: "\(headCount) heads, choice \(spec.choice.rawValue), tuning by \(spec.tuning.method.rawValue)")
     }
     guard !task.hasWrittenAnswers else {
       throw EngineError(
@@ -137,7 +138,7 @@ struct TaskVectorRun {
     let zeroShot = try accuracy(bare)
     let icl = try accuracy(tokens(queries, group.draw.demonstrations))
     let adapter = try model.tuned(
-      on: group.draw.demonstrations.map(builder.tuningSequence), spec.tuning, seed: spec.seed &+ UInt64(index)
+      on: run.tuningSequences(builder, group.draw.demonstrations), spec.tuning, seed: spec.seed &+ UInt64(index)
     ) { _ in progress.advance() }
     let shownSources = tokens(sources, group.draw.demonstrations)
     prompts.add(shownSources)
@@ -274,7 +275,7 @@ extension Engine {
       task,
       ComparisonSpec(
         demonstrations: demonstrations, queries: queries, repetitions: repetitions, labelWords: labelWords,
-        tuning: tuning, baselines: [], seed: seed), heads: heads)
+        tuning: tuning, baselines: [], seed: seed, measures: []), heads: heads)
   }
 
   /// The same with every choice spelled out; baselines have no part in it.

@@ -76,3 +76,13 @@ public enum Measures {
     return Statistics.mean(layers)
   }
 }
+
+extension Measures {
+  /// `‖a − b‖`, in double precision.
+  static func distance(_ a: [Float], _ b: [Float]) -> Double {
+    precondition(a.count == b.count, "vectors of one length")
+    var sum = 0.0
+    for i in a.indices { sum += (Double(a[i]) - Double(b[i])) * (Double(a[i]) - Double(b[i])) }
+    return sum.squareRoot()
+  }
+}

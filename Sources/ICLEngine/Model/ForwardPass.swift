@@ -164,6 +164,16 @@ struct ForwardPass {
     }
   }
 
+  /// Query vectors of block `layer` (from 0) before their rotation, `[R, H·E]`, of the residual stream that goes into it,
+  /// `[R, D]`.
+  func queries(_ layer: Int, of x: FloatMatrix) -> FloatMatrix {
+    let normed = FloatMatrix(rows: x.rows, columns: x.columns)
+    let q = FloatMatrix(rows: x.rows, columns: model.configuration.queryWidth)
+    norm(x, model.weights.blocks[layer].attentionNorm, into: normed)
+    project([(.q, q)], layer, normed)
+    return q
+  }
+
   /// `y = x · Wᵀ + bias + scale · (x · Aᵀ) · Bᵀ` with what of these the block and the adapter have, for each
   /// projection of the same input.
   private func project(_ projections: [(Projection, FloatMatrix)], _ layer: Int, _ x: FloatMatrix) {

@@ -1,7 +1,7 @@
 public import NotebookDisplay
 
 extension Comparison: RichDisplayable {
-  /// HTML: two tables and the plot by layer; Markdown and plain text: the tables.
+  /// HTML: the tables and the plot by layer; Markdown and plain text: the tables.
   public var mimeBundle: MIMEBundle {
     MIMEBundle(data: ["text/html": html, "text/markdown": markdown, "text/plain": plainText])
   }
@@ -16,16 +16,19 @@ extension Comparison: RichDisplayable {
       "<p style=\"margin:6px 0\(small ? ";font-size:smaller;opacity:0.8" : "")\">\(text.markupEscaped)</p>\n"
     }
     return "<div>\n" + paragraph(heading) + similarityTable.html + "\n" + accuracyTable.html + "\n"
-      + "<div style=\"margin:8px 0\">\n" + plot(.layers).source + "\n</div>\n"
+      + (measured.isEmpty ? "" : measureTable.html + "\n") + "<div style=\"margin:8px 0\">\n" + plot(.layers).source
+      + "\n</div>\n"
       + remarks.map { paragraph($0) }.joined() + paragraph(origin, small: true) + "</div>"
   }
 
   public var markdown: String {
     ([heading.markdownEscaped, similarityTable.markdown, accuracyTable.markdown]
+      + (measured.isEmpty ? [] : [measureTable.markdown])
       + (remarks + [origin]).map(\.markdownEscaped)).joined(separator: "\n\n")
   }
 
   public var plainText: String {
-    ([heading, similarityTable.plainText, accuracyTable.plainText] + remarks + [origin]).joined(separator: "\n\n")
+    ([heading, similarityTable.plainText, accuracyTable.plainText]
+      + (measured.isEmpty ? [] : [measureTable.plainText]) + remarks + [origin]).joined(separator: "\n\n")
   }
 }

@@ -45,11 +45,17 @@ extension Comparison {
       title: "Similarity of hidden states through the layers",
       subtitle: "\(task), k = \(spec.demonstrations); mean of \(repetitions.count) repetition"
         + (repetitions.count == 1 ? "" : "s, bands: 95 % interval"),
-      xTitle: "after block (0: embedding)", yTitle: "cosine, last token", xLabels: places.map(String.init),
+      xTitle: spec.point.axisTitle, yTitle: "cosine, \(spec.positions.title)", xLabels: places.map(String.init),
       series: lines,
       description: "Lines of cosine similarity by layer for six pairs of conditions"
-        + (hasNoiseFloor ? " and the noise floor" : "") + ". After the last block ICL and IT have \(headline).")
+        + (hasNoiseFloor ? " and the noise floor" : "") + ". ICL and IT have \(headline): \(whatIsCompared).")
     return SVG(plot.svg, plainText: layerTable.plainText)
+  }
+
+  /// "after block 4", "at the final norm", "at the attention output of block 4".
+  private var placeName: String {
+    let name = spec.point.name(ofPlace: headlinePlace, layerCount: layerCount)
+    return name.hasPrefix("after") ? name : "at the \(name)"
   }
 
   private var heatmapPlot: SVG {
@@ -58,8 +64,8 @@ extension Comparison {
       Condition.allCases.map { b in a == b ? 1 : similarity(a, b)?.mean ?? .nan }
     }
     let plot = HeatmapPlot(
-      title: "Similarity after block \(layerCount)",
-      subtitle: "\(task), k = \(spec.demonstrations); cosine, last token", names: names, values: values,
+      title: "Similarity \(placeName)",
+      subtitle: "\(task), k = \(spec.demonstrations); cosine, \(spec.positions.title)", names: names, values: values,
       description: "A grid of cosine similarities between the four conditions.")
     let table = Table(
       [""] + names, zip(names, values).map { [$0] + $1.map { ReportNumber.fixed($0, 2) } },
@@ -97,10 +103,10 @@ extension Comparison {
         points: (points[condition] ?? []).map { ($0.x, $0.y) })
     }
     let plot = ScatterPlot(
-      title: "States after block \(layerCount), in two dimensions",
+      title: "States \(placeName), in two dimensions",
       subtitle: "\(task), k = \(spec.demonstrations); first repetition, one mark per query", xTitle: axis(0),
       yTitle: axis(1), groups: groups,
-      description: "Principal components of the last-token states, marked by condition.")
+      description: "Principal components of the states, marked by condition: \(whatIsCompared).")
     let table = Table(
       ["condition", "mean of component 1", "mean of component 2"],
       groups.map { group in

@@ -1,28 +1,36 @@
 public import NotebookDisplay
 
 extension Comparison {
-  /// Similarity of last-token states after the last block: the six pairs, and what they must be seen beside.
+  /// Similarity of states at the headline place: the six pairs, and what they must be seen beside. p: paired permutation
+  /// test against the noise floor.
   public var similarityTable: Table {
     var rows = ConditionPair.all.map { pair in
-      row(pair.description, similarity(pair.first, pair.second), baseline(.untrainedWeights, for: pair))
+      row(
+        pair.description, similarity(pair.first, pair.second), baseline(.untrainedWeights, for: pair),
+        p: hasNoiseFloor ? similarityDifference(pair, from: .otherOrder) : nil)
     }
     rows.append(row("ICL – IT, of the updates from the anchor", updateCosine(), nil))
     for kind in Baseline.similarities where spec.baselines.contains(kind) {
       rows.append(row(kind.title, baseline(kind), nil))
     }
     return Table(
-      ["states compared", "cosine", "95 % interval", "SD", "untrained weights"], rows,
-      alignment: [.leading, .trailing, .trailing, .trailing, .trailing],
-      caption: "Similarity of the query's last token after block \(layerCount)")
+      ["states compared", "cosine", "95 % interval", "SD", "p, differs from noise floor", "untrained weights"], rows,
+      alignment: [.leading, .trailing, .trailing, .trailing, .trailing, .trailing],
+      caption: "Similarity of \(whatIsCompared)")
   }
 
-  private func row(_ name: String, _ value: Statistics.Summary?, _ untrained: Statistics.Summary?) -> [String] {
-    [
-      name, value.map { ReportNumber.fixed($0.mean, 3) } ?? "—",
-      value.map { ReportNumber.interval($0.interval) } ?? "—",
-      value.map { $0.count < 2 ? "—" : ReportNumber.fixed($0.standardDeviation, 3) } ?? "—",
-      untrained.map { ReportNumber.fixed($0.mean, 3) } ?? "",
+  private func row(
+    _ name: String, _ value: Statistics.Summary?, _ untrained: Statistics.Summary?, p: Double? = nil
+  ) -> [String] {
+    [name] + statistics(value) + [
+      p.map(ReportNumber.p) ?? "", untrained.map { ReportNumber.fixed($0.mean, 3) } ?? "",
     ]
+  }
+
+  /// Which states: "the query's last token after block 4".
+  var whatIsCompared: String {
+    let place = spec.point.name(ofPlace: headlinePlace, layerCount: layerCount)
+    return "the query's \(spec.positions.title)\(place.hasPrefix("after") ? "" : ",") \(place)"
   }
 
   /// Task accuracy under each condition.
@@ -32,13 +40,15 @@ extension Comparison {
       return [
         condition.rawValue, ReportNumber.percent(value.mean),
         "\(ReportNumber.percent(value.interval.lower)) … \(ReportNumber.percent(value.interval.upper))",
+        value.count < 2 ? "—" : ReportNumber.percent(value.standardDeviation),
         condition == .anchor ? "" : ReportNumber.p(accuracyDifference(.anchor, condition)),
       ] + (wordShare(condition).map { [ReportNumber.percent($0.mean)] } ?? [])
     }
     let isWritten = wordShare(.anchor) != nil
     return Table(
-      ["condition", "accuracy", "95 % interval", "p, differs from anchor"] + (isWritten ? ["right words"] : []), rows,
-      alignment: [.leading, .trailing, .trailing, .trailing, .trailing],
+      ["condition", "accuracy", "95 % interval", "SD", "p, differs from anchor"] + (isWritten ? ["right words"] : []),
+      rows,
+      alignment: [.leading, .trailing, .trailing, .trailing, .trailing, .trailing],
       caption: isWritten
         ? "Answers right in every word, and the share of right words (ROUGE-L)"
         : "Right answers, of \(labels.count) labels (chance: \(ReportNumber.percent(1 / Double(labels.count))))")
@@ -57,13 +67,14 @@ extension Comparison {
           }
           + (hasNoiseFloor ? [baseline(.otherOrder, at: layer).map { ReportNumber.fixed($0.mean, 3) } ?? "—"] : [])
       }, alignment: [.leading] + Array(repeating: .trailing, count: ConditionPair.all.count + 1),
-      caption: "Cosine of last-token states by layer")
+      caption: "Cosine of states by layer: \(spec.positions.title)")
   }
 
   var hasNoiseFloor: Bool { spec.baselines.contains(.otherOrder) && spec.demonstrations > 1 }
 
   func layerName(_ place: Int) -> String {
-    place == 0 ? "embedding" : (place > layerCount ? "final norm" : "block \(place)")
+    let name = spec.point.name(ofPlace: place, layerCount: layerCount)
+    return name.hasPrefix("after ") ? String(name.dropFirst(6)) : name
   }
 
   /// One sentence: what was compared.
@@ -86,7 +97,18 @@ extension Comparison {
     return "\(task): \(spec.demonstrations) demonstration\(spec.demonstrations == 1 ? "" : "s"), "
       + "\(queryCount) quer\(queryCount == 1 ? "y" : "ies"), \(count), \(words)"
       + (spec.demonstrationTask.map { ", demonstrations of \($0.name)" } ?? "")
-      + (spec.choice == .random ? "" : ", each query with the demonstrations \(spec.choice.rawValue) to it")
+      + (spec.choice == .random
+        ? ""
+        : ", each query with the demonstrations \(spec.choice.rawValue) to it"
+          + (spec.likeness == .states ? " by the model's states" : ""))
+      + (spec.order == .random ? "" : ", \(spec.order.rawValue) by class")
+      + (spec.template == nil ? "" : ", another template")
+      + (spec.instructionText.map { ", instruction \($0.debugDescription)" }
+        ?? (spec.instruction == nil ? ", no instruction" : ""))
+      + (spec.tuning.method == .lora
+        ? "" : ", tuned: \(spec.tuning.method == .full ? "everything" : "keys and values")")
+      + (spec.tuning.loss == .answer ? "" : ", loss on all tokens")
+      + (spec.positions == .last && spec.point == .residual ? "" : ", compared: \(whatIsCompared)")
       + (spec.wrongLabelShare > 0
         ? ", \(ReportNumber.percent(spec.wrongLabelShare)) of the labels \(wrongWord)" : "")
   }

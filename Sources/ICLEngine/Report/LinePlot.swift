@@ -56,7 +56,9 @@ package struct LinePlot {
     let all = series.flatMap { $0.values + $0.band.flatMap { [$0.lower, $0.upper] } }.filter(\.isFinite)
     let low = min(all.min() ?? 0, 0)
     let high = max(all.max() ?? 1, 1)
-    let step = high - low > 1.3 ? 0.5 : 0.25
+    // At most nine lines, for what has no bound too.
+    let steps = [0.5, 1, 2, 5, 10, 20, 50, 100]
+    let step = high - low <= 1.3 ? 0.25 : steps.first { (high - low) / $0 <= 8 } ?? (high - low) / 8
     return ((low / step + 1e-9).rounded(.down) * step, (high / step - 1e-9).rounded(.up) * step, step)
   }
 

@@ -11,13 +11,23 @@ extension Comparison {
         .init(
           title: "What was found",
           parts: (isPartial ? ["Interrupted: these are the repetitions that were finished."] + notes : notes)
-            .map { .text($0) } + [.table(similarityTable), .table(accuracyTable)]),
+            .map { .text($0) } + [.table(similarityTable), .table(accuracyTable)]
+            + (measured.isEmpty ? [] : [.table(measureTable)])),
         .init(title: "Through the layers", parts: [.picture(plot(.layers)), .table(layerTable)]),
         .init(title: "Condition by condition", parts: [.picture(plot(.heatmap))]),
         .init(title: "The states themselves", parts: [.picture(plot(.projection))]),
         .init(title: "Layer by layer", parts: [.picture(plot(.cka))]),
-      ] + ReportPage.origins(spec, provenance, reproduce)
+      ] + (measured.isEmpty ? [] : [.init(title: "Measure by measure", parts: measureParts)])
+        + ReportPage.origins(spec, provenance, reproduce)
     ).html
+  }
+}
+
+extension Comparison {
+  /// Those that go through the layers as pictures, all of them as a table.
+  private var measureParts: [ReportPage.Part] {
+    let courses = measured.filter { !course($0, of: mainSubject($0)).isEmpty }
+    return courses.map { .picture(plot(measure: $0)) } + [.table(measurePairTable)]
   }
 }
 
@@ -31,7 +41,8 @@ extension Sweep {
         .init(
           title: "What was found",
           parts: (isPartial ? [.text("Interrupted: these are the values that were finished.")] : [])
-            + PlotKind.allCases.map { .picture(plot($0)) } + [.table(table)])
+            + PlotKind.allCases.map { .picture(plot($0)) } + [.table(table)]
+            + (comparisons.contains { !$0.measured.isEmpty } ? [.table(measureTable)] : []))
       ]
         + zip(values, comparisons).map { value, comparison in
           .init(

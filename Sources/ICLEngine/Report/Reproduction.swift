@@ -27,6 +27,10 @@ extension Sweep {
   /// Swift that gives the same numbers again, and how to see that they are the same: a comparison for each value.
   public var reproduce: String {
     guard let first = comparisons.first else { return "" }
+    // Where each value has a model of its own, each has a text of its own.
+    if comparisons.contains(where: { $0.provenance.model != first.provenance.model }) {
+      return zip(values, comparisons).map { "// \(factor): \($0)\n\($1.reproduce)" }.joined(separator: "\n\n")
+    }
     let specs = comparisons.map { "  #\"\"\"\n  \(Reproduction.json($0.spec))\n  \"\"\"#," }
     let fingerprints = comparisons.map { "  \"\($0.provenance.fingerprint)\"," }
     return """
@@ -72,7 +76,8 @@ struct Reproduction {
     let model = provenance.model
     return """
       // model \(model.name)\(model.sha256.map { ", SHA-256 \($0)" } ?? ""), \(model.quantization)
-      // engine \(provenance.engineVersion); prompts SHA-256 \(provenance.promptsSHA256)
+      // engine \(provenance.engineVersion); prompts SHA-256 \(provenance.promptsSHA256)\
+      \(model.path == nil ? "\n// the model was made in memory: put it in place of this one" : "")
       let engine = try \(Self.expression(ofModel: model))
       """
   }

@@ -25,7 +25,8 @@ extension StepsToICL: RichDisplayable {
       title: "Tuning, step by step, beside \(spec.demonstrations) demonstrations",
       subtitle: "\(task); mean of \(repetitions.count) repetition\(repetitions.count == 1 ? "" : "s")"
         + (repetitions.count == 1 ? "" : ", bands: 95 % interval"),
-      xTitle: "steps of tuning", yTitle: "cosine, last token, last block", xLabels: steps.map(String.init),
+      xTitle: "steps of tuning", yTitle: "cosine, \(spec.positions.title), \(placeName)",
+      xLabels: steps.map(String.init),
       series: lines,
       description: "Lines by step: likeness of the tuned state to the state after demonstrations and to the anchor. "
         + "It is most like the former after \(nearestStep) steps.")
@@ -72,6 +73,15 @@ extension StepsToICL: RichDisplayable {
       "\(spec.demonstrations) demonstrations in the prompt give \(ReportNumber.percent(icl)) right answers; tuning on "
       + "them \(equal), and its state is most like the state after the prompt after \(nearestStep) steps."
       + (isPartial ? " Interrupted: these are the repetitions that were finished." : "")
+  }
+
+  private var placeName: String {
+    switch spec.point {
+    case .residual: "last block"
+    case .embeddings: "embedding"
+    case .finalNorm: "final norm"
+    case .headOutputs, .attentionOutput, .feedForwardOutput: "\(spec.point.rawValue), last block"
+    }
   }
 
   private var origin: String {

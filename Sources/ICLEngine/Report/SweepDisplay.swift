@@ -33,10 +33,57 @@ extension Sweep: RichDisplayable {
     let plot = LinePlot(
       title: kind == .similarity ? "Similarity by \(factor)" : "Accuracy by \(factor)",
       subtitle: "\(task); mean of \(repetitions) repetitions, bands: 95 % interval", xTitle: factor,
-      yTitle: kind == .similarity ? "cosine, last token, last block" : "share of right answers", xLabels: values,
+      yTitle: kind == .similarity ? "cosine, \(placeName)" : "share of right answers", xLabels: values,
       series: lines,
       description: "Lines by \(factor): " + lines.map(\.name).joined(separator: ", ") + ".")
     return SVG(plot.svg, plainText: table.plainText)
+  }
+
+  /// Which states: of the first value, unless that is what the sweep varies.
+  private var placeName: String {
+    let names = Set(comparisons.map(\.whatIsCompared))
+    guard names.count == 1, let first = comparisons.first else { return "place by \(factor)" }
+    return first.spec.point == .residual ? "\(first.spec.positions.title), last block" : first.whatIsCompared
+  }
+
+  /// One measure by the factor's value: ICL – IT, the other pairs with the anchor, and the noise floor.
+  public func plot(measure: Measure) -> SVG {
+    var lines: [LinePlot.Series] = []
+    func add(_ name: String, _ stroke: PlotStyle.Stroke, _ subject: (Comparison) -> Comparison.MeasureSubject) {
+      let line = line(name, stroke) { $0.figure(measure, of: subject($0)) }
+      if line.values.contains(where: \.isFinite) { lines.append(line) }
+    }
+    if let first = comparisons.first, case .condition(let condition) = first.mainSubject(measure) {
+      add(first.title(measure), PlotStyle.Stroke(PlotStyle.color(condition), width: 3)) { $0.mainSubject(measure) }
+    }
+    for pair in Self.pairs { add(pair.description, PlotStyle.stroke(pair)) { _ in .pair(pair) } }
+    add("noise floor", PlotStyle.noiseFloor) { _ in .baseline(.otherOrder) }
+    add("random vectors", PlotStyle.Stroke(PlotStyle.black, dash: "1 5")) { _ in .baseline(.randomVectors) }
+    let repetitions = comparisons.first?.repetitions.count ?? 0
+    let plot = LinePlot(
+      title: "\(measure.title) by \(factor)",
+      subtitle: "\(task); mean of \(repetitions) repetitions, bands: 95 % interval", xTitle: factor,
+      yTitle: "\(measure.title), \(measure.range)", xLabels: values, series: lines,
+      description: lines.isEmpty
+        ? "It was not measured." : "Lines by \(factor): " + lines.map(\.name).joined(separator: ", ") + ".")
+    return SVG(plot.svg, plainText: measureTable.plainText)
+  }
+
+  /// Every measure of ICL against IT (or of what else it is of) at each value: mean, and the half of its 95 % interval.
+  public var measureTable: Table {
+    let measures = Measure.allCases.filter { measure in comparisons.contains { $0.measured.contains(measure) } }
+    return Table(
+      [factor] + measures.map(\.title),
+      zip(values, comparisons).map { value, comparison in
+        [value]
+          + measures.map { measure in
+            comparison.figure(measure, of: comparison.mainSubject(measure)).map {
+              ReportNumber.fixed($0.mean, 3) + " ± "
+                + ReportNumber.fixed(($0.interval.upper - $0.interval.lower) / 2, 3)
+            } ?? "—"
+          }
+      }, alignment: Array(repeating: .trailing, count: measures.count + 1),
+      caption: "\(task): measures of ICL against IT by \(factor), ± half of the 95 % interval")
   }
 
   private func line(
@@ -58,7 +105,7 @@ extension Sweep: RichDisplayable {
           + [cell(comparison.baseline(.otherOrder))]
           + Condition.allCases.map { ReportNumber.percent(comparison.accuracy($0).mean) }
       }, alignment: Array(repeating: .trailing, count: Self.pairs.count + 6),
-      caption: "\(task): similarity after the last block, and accuracy, by \(factor)")
+      caption: "\(task): similarity (\(placeName)), and accuracy, by \(factor)")
   }
 
   private var remarks: [String] {

@@ -1,4 +1,19 @@
 extension WeightMatrix {
+  /// The same numbers in another type, in memory of their own.
+  /// - Throws: `invalidArgument` for a value that can't be stored
+  func stored(as type: TensorType, pool: ThreadPool) throws(EngineError) -> WeightMatrix {
+    precondition(columns % type.blockSize == 0, "a row must be whole blocks")
+    let bytes = OwnedBytes(byteCount: rows * columns / type.blockSize * type.bytesPerBlock)
+    var at = 0
+    try forEachPortion(as: type, name: name, pool: pool) { portion, _ throws(EngineError) in
+      UnsafeMutableRawBufferPointer(rebasing: bytes.bytes[at..<at + portion.count]).copyMemory(from: portion)
+      at += portion.count
+    }
+    return WeightMatrix(
+      name: name, type: type, rows: rows, columns: columns, base: UnsafeRawPointer(bytes.bytes.baseAddress!),
+      owner: bytes)
+  }
+
   /// Bytes that one portion has at most, about.
   private static let portionBytes = 8 << 20
 

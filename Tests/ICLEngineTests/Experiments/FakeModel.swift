@@ -59,6 +59,8 @@ struct FakeModel: ExperimentModel {
   let configuration: ModelConfiguration
   let tokenizer: any Tokenizer
   var isTrained = true
+  /// What tuning of all parameters added.
+  var added: LoRAAdapter?
   /// Called before each forward pass.
   var onForward: @Sendable () -> Void = {}
   /// The one word that can follow a text, where a test says so.
@@ -90,16 +92,41 @@ struct FakeModel: ExperimentModel {
     }
     return zip(prompts, choices).map { prompt, positions in
       var result = HiddenStates(positions: positions)
-      let shift = adapter?.blocks.first?[.q]?.a ?? [Float](repeating: 0, count: 16)
+      let shift = (adapter ?? added)?.blocks.first?[.q]?.a ?? [Float](repeating: 0, count: 16)
+      func state(_ place: Int, _ layer: Int) -> [Float] {
+        let seen = prompt[...place].map(vector)
+        let last = vector(prompt[place])
+        return (0..<16).map { i in
+          last[i] + Float(layer) * (seen.reduce(0) { $0 + $1[i] } / Float(seen.count) + shift[i])
+        }
+      }
       for layer in 0...4 {
-        let rows = positions.map { place in
-          let seen = prompt[...place].map(vector)
-          let last = vector(prompt[place])
-          return (0..<16).map { i in
-            last[i] + Float(layer) * (seen.reduce(0) { $0 + $1[i] } / Float(seen.count) + shift[i])
+        result.rows[.init(layer == 4 ? .finalNorm : .residual, layer: min(layer, 3))] = positions.map {
+          state($0, layer)
+        }
+      }
+      // What a block adds, and what its heads read: the mean of what came before, turned by one dimension for each point.
+      let points: [CapturePoint] = [.attentionOutput, .feedForwardOutput, .headOutputs]
+      for (turn, point) in points.enumerated() where capture.points.contains(point) {
+        for layer in 1...3 {
+          result.rows[.init(point, layer: layer)] = positions.map { place in
+            let (after, before) = (state(place, layer), state(place, layer - 1))
+            return (0..<16).map { after[($0 + turn) % 16] - before[($0 + turn) % 16] }
           }
         }
-        result.rows[.init(layer == 4 ? .finalNorm : .residual, layer: min(layer, 3))] = rows
+      }
+      if capture.attention.contains(.logits) {
+        for layer in 1...3 {
+          result.attention[.init(.logits, layer: layer)] = positions.map { place in
+            let query = queryVector(state(place, layer - 1))
+            return (0..<2).map { head in
+              (0...place).map { key in
+                let keyState = state(key, layer - 1)
+                return (8 * head..<8 * head + 8).reduce(0) { $0 + query[$1] * keyState[$1] } / 8
+              }
+            }
+          }
+        }
       }
       // A token's logit: how often it came before in the prompt, later ones counting more.
       result.logits = positions.map { place in
@@ -114,6 +141,27 @@ struct FakeModel: ExperimentModel {
     }
   }
 
+  /// The state's dimensions, head by head, each a little less than the one before it.
+  private func queryVector(_ state: [Float]) -> [Float] { state.enumerated().map { $1 * (1 - Float($0) / 32) } }
+
+  func queryVectors(
+    _ prompts: [[Int]], positions: CaptureRequest.Positions, adapter: LoRAAdapter?
+  ) throws(EngineError) -> [[[[Float]]]] {
+    try forward(prompts, capture: CaptureRequest(positions: positions), adapter: adapter).map { states in
+      (0..<3).map { (states.residual($0) ?? []).map(queryVector) }
+    }
+  }
+
+  /// Other words than tuning by LoRA, as a model of its own.
+  func whollyTuned(
+    on examples: [(tokens: [Int], lossWeights: [Float])], _ settings: TuningSettings, seed: UInt64,
+    onStep: (Float) -> Void
+  ) throws(EngineError) -> any ExperimentModel {
+    var result = self
+    result.added = try tuned(on: examples, settings, seed: seed, onStep: onStep)
+    return result
+  }
+
   func tuned(
     on examples: [(tokens: [Int], lossWeights: [Float])], _ settings: TuningSettings, seed: UInt64,
     onStep: (Float) -> Void
@@ -124,7 +172,7 @@ struct FakeModel: ExperimentModel {
     for (token, weight) in examples.flatMap({ zip($0.tokens, $0.lossWeights) }) where weight > 0 {
       for (i, x) in vector(token).enumerated() { shift[i] += x / Float(examples.count) }
     }
-    return LoRAAdapter(rank: 1, alpha: 1, blocks: [[.q: .init(a: shift, b: [])]])
+    return LoRAAdapter(rank: 1, alpha: 1, blocks: [[.q: .init(a: shift, b: shift)]])
   }
 
   /// The shift of `tuned`, reached along a straight line.
@@ -138,7 +186,8 @@ struct FakeModel: ExperimentModel {
       if step == settings.steps { return (step, whole) }
       var part = whole
       for (projection, pair) in whole.blocks[0] {
-        part.blocks[0][projection] = .init(a: pair.a.map { $0 * Float(step) / Float(settings.steps) }, b: pair.b)
+        part.blocks[0][projection] = .init(
+          a: pair.a.map { $0 * Float(step) / Float(settings.steps) }, b: pair.b)
       }
       return (step, part)
     }

@@ -44,14 +44,14 @@ import Testing
     #expect(
       Self.result().similarityTable.plainText == """
         Similarity of the query's last token after block 2
-        states compared                           cosine  95 % interval     SD  untrained weights
-        ─────────────────────────────────────────────────────────────────────────────────────────
-        ICL – IT                                   0.800  0.750 … 0.850  0.071              0.500
-        anchor – ICL                               0.700  0.650 … 0.750  0.071              0.500
-        anchor – IT                                0.600  0.550 … 0.650  0.071              0.500
-        anchor – IT+ICL                            0.500  0.450 … 0.550  0.071              0.500
-        ICL – IT+ICL                               0.400  0.350 … 0.450  0.071              0.500
-        IT – IT+ICL                                0.300  0.250 … 0.350  0.071              0.500
+        states compared                           cosine  95 % interval     SD  p, differs from noise floor  untrained weights
+        ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        ICL – IT                                   0.800  0.750 … 0.850  0.071                        0.500              0.500
+        anchor – ICL                               0.700  0.650 … 0.750  0.071                        0.500              0.500
+        anchor – IT                                0.600  0.550 … 0.650  0.071                        0.500              0.500
+        anchor – IT+ICL                            0.500  0.450 … 0.550  0.071                        0.500              0.500
+        ICL – IT+ICL                               0.400  0.350 … 0.450  0.071                        0.500              0.500
+        IT – IT+ICL                                0.300  0.250 … 0.350  0.071                        0.500              0.500
         ICL – IT, of the updates from the anchor   0.625  0.625 … 0.625  0.000
         ICL – ICL, other order (noise floor)       0.875  0.875 … 0.875  0.000
         ICL – ICL, other demonstrations            0.875  0.875 … 0.875  0.000
@@ -64,12 +64,12 @@ import Testing
     #expect(
       Self.result().accuracyTable.plainText == """
         Right answers, of 2 labels (chance: 50.0 %)
-        condition  accuracy      95 % interval  p, differs from anchor
-        ──────────────────────────────────────────────────────────────
-        anchor       50.0 %    50.0 % … 50.0 %
-        ICL         100.0 %  100.0 % … 100.0 %                   0.500
-        IT           75.0 %    75.0 % … 75.0 %                   0.500
-        IT+ICL       25.0 %    25.0 % … 25.0 %                   0.500
+        condition  accuracy      95 % interval     SD  p, differs from anchor
+        ─────────────────────────────────────────────────────────────────────
+        anchor       50.0 %    50.0 % … 50.0 %  0.0 %
+        ICL         100.0 %  100.0 % … 100.0 %  0.0 %                   0.500
+        IT           75.0 %    75.0 % … 75.0 %  0.0 %                   0.500
+        IT+ICL       25.0 %    25.0 % … 25.0 %  0.0 %                   0.500
         """)
   }
 
