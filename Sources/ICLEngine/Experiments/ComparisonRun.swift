@@ -27,6 +27,9 @@ package struct ComparisonRun: Sendable {
   /// Whether some measure asks for passes with other orders.
   var runsOrders: Bool { spec.measures.contains(.orderSensitivity) || spec.measures.contains(.orderSimilarity) }
 
+  /// What decides the beginning of a repetition's tuning.
+  func seed(ofRepetition index: Int) -> UInt64 { spec.seed &+ UInt64(index) }
+
   /// Queries that have the same demonstrations, and so the same tuning.
   struct Group: Sendable {
     let draw: Draw
@@ -116,7 +119,7 @@ package struct ComparisonRun: Sendable {
     prompts: PromptDigest
   ) throws(EngineError) -> (Repetition, [Condition: Pass]) {
     let groups = prepared.draws[index]
-    let seed = spec.seed &+ UInt64(index)
+    let seed = seed(ofRepetition: index)
     let results = try conditions(
       model, groups, seed: seed, isUntrained: false, progress: progress, prompts: prompts)
     let passes = results.passes

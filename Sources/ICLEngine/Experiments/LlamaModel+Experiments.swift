@@ -1,3 +1,16 @@
+extension TuningSettings {
+  /// Everything that tuning in an experiment is.
+  func configuration(seed: UInt64) -> TuningConfiguration {
+    let method: TuningMethod =
+      switch self.method {
+      case .lora: .lora(rank: rank, alpha: alpha, projections: projections)
+      case .keyValue: .keyValue
+      case .full: .full
+      }
+    return TuningConfiguration(method: method, learningRate: learningRate, steps: steps, seed: seed)
+  }
+}
+
 /// The engine's model in experiments.
 extension LlamaModel: ExperimentModel {
   package func tuned(
@@ -56,16 +69,8 @@ extension LlamaModel: ExperimentModel {
     on examples: [(tokens: [Int], lossWeights: [Float])], _ settings: TuningSettings, every: Int?, seed: UInt64,
     onStep: (Float) -> Void
   ) throws(EngineError) -> TuningResult {
-    let method: TuningMethod =
-      switch settings.method {
-      case .lora: .lora(rank: settings.rank, alpha: settings.alpha, projections: settings.projections)
-      case .keyValue: .keyValue
-      case .full: .full
-      }
-    var configuration = TuningConfiguration(
-      method: method,
-      learningRate: settings.learningRate, steps: settings.steps, seed: seed,
-      arithmetic: precision == .bf16 ? .bf16 : .reproducible)
+    var configuration = settings.configuration(seed: seed)
+    configuration.arithmetic = precision == .bf16 ? .bf16 : .reproducible
     configuration.snapshotEvery = every
     let result = try LoRATuner.tune(
       self, on: examples.map { TuningExample(tokens: $0.tokens, lossWeights: $0.lossWeights) }, configuration
