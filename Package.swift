@@ -19,6 +19,7 @@ let package = Package(
   products: [
     .executable(name: "icl-kernel", targets: ["KernelCLI"]),
     .executable(name: "icl-cell-host", targets: ["CellHost"]),
+    .executable(name: "icl-cell-guard", targets: ["CellGuard"]),
     .library(name: "ICLEngine", targets: ["ICLEngine"]),
     .library(name: "NotebookDisplay", targets: ["NotebookDisplay"]),
   ],
@@ -73,6 +74,8 @@ let package = Package(
       swiftSettings: swift,
       // Cells are shared objects that find the engine's symbols in this executable.
       linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),
+    // Ends all that cells have started when the host or the kernel is gone. C: it forks, and weighs nothing.
+    .executableTarget(name: "CellGuard"),
     // The engine's headless commands. Must not depend on the kernel.
     .target(
       name: "EngineCommands",

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How long completion takes: the first answer after the start, and 100 answers after 100 cells.
 
-    .venv/bin/python Benchmarks/kernel/complete.py [--cells 100] [--answers 100]
+    .venv/bin/python Benchmarks/kernel/complete.py [--cells 100] [--answers 100] [--pause 1]
 
 Times are wall-clock milliseconds from complete_request to complete_reply, seen by a `jupyter_client`.
 """
@@ -33,6 +33,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cells", type=int, default=100)
     parser.add_argument("--answers", type=int, default=100)
+    parser.add_argument("--pause", type=float, default=1, help="seconds in which a user reads a cell's result")
     parser.add_argument("--kernel", default="swift-icl")
     arguments = parser.parse_args()
 
@@ -58,6 +59,15 @@ def main():
             between.append(ask(client, ENDINGS[i % len(ENDINGS)]))
         median = statistics.median(between)
         print(f"right behind a new cell, 10 times: median {median:.0f} ms, at most {max(between):.0f} ms")
+        between = []
+        for i in range(20):
+            run(client, f"let another{i} = {i}")
+            time.sleep(arguments.pause)
+            between.append(ask(client, ENDINGS[i % len(ENDINGS)]))
+        print(
+            f"{arguments.pause} s behind a new cell, 20 times: median {statistics.median(between):.0f} ms, "
+            f"at most {max(between):.0f} ms"
+        )
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)

@@ -45,9 +45,10 @@ def children(pid):
 
 
 def host_of(pid):
-    for child in children(pid):
-        if os.readlink(f"/proc/{child}/exe").endswith("icl-cell-host"):
-            return child
+    """Behind the guard that the kernel has started."""
+    for guard in children(pid):
+        if os.readlink(f"/proc/{guard}/exe").endswith("icl-cell-guard"):
+            return children(guard)[0]
 
 
 def process(pid):

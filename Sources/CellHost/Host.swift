@@ -28,6 +28,7 @@ final class Host: Sendable {
   func start() {
     CellSupport.bridge = self
     NotebookOutput.sink = self
+    Comms.connect { [self] message in sendInOrder { .comm(run: chs_current_run(), message, number: $0) } }
     Self.current.withLock { $0 = self }
     chs_set_output_writer { run, isError, bytes, count in
       guard let bytes, count > 0 else { return }
@@ -107,6 +108,15 @@ final class Host: Sendable {
   private static let stackBytes = 512 << 20
 
   fileprivate func body(of run: Run) {
+    if run.cell.comm != nil {
+      run.isLoaded.store(true, ordering: .relaxed)
+      let entry: @convention(c) (Int32, UnsafeMutableRawPointer?) -> Int32 = { _, _ in
+        Host.current.withLock { $0 }?.receiveComm()
+        return 0
+      }
+      chs_call_entry(unsafeBitCast(entry, to: UnsafeRawPointer.self))
+      return finish(run, .completed)
+    }
     // Stopped while it holds the loader's lock, the thread would keep every later cell from being loaded.
     chs_enter_critical()
     let symbol = load(run)
@@ -125,6 +135,11 @@ final class Host: Sendable {
         .completed
       }
     finish(run, outcome)
+  }
+
+  private func receiveComm() {
+    let id = chs_current_run()
+    if let message = runs.withLock({ $0[id]?.cell.comm }) { Comms.receive(message) }
   }
 
   /// The cell's entry point; when there is none, the run is over.

@@ -32,10 +32,13 @@ package struct CellRun: Codable, Sendable, Equatable {
   /// The cell's module, and older ones whose conformances it states anew: values made before use the new ones too.
   package var module: String
   package var replaced: [String]
+  /// A message for a handler of the session's code, in place of a cell to load.
+  package var comm: CommMessage?
 
   package init(
     id: UInt64, library: String, entry: String, allowStdin: Bool, wantsResult: Bool,
-    hasOwnOutput: Bool = false, module: String = "", replaced: [String] = []
+    hasOwnOutput: Bool = false, module: String = "", replaced: [String] = [],
+    comm: CommMessage? = nil
   ) {
     self.id = id
     self.library = library
@@ -45,6 +48,7 @@ package struct CellRun: Codable, Sendable, Equatable {
     self.hasOwnOutput = hasOwnOutput
     self.module = module
     self.replaced = replaced
+    self.comm = comm
   }
 }
 
@@ -57,6 +61,7 @@ package enum HostEvent: Codable, Sendable, Equatable {
   case display(run: UInt64, MIMEBundle, id: String?, update: Bool, number: UInt64)
   case clearOutput(run: UInt64, wait: Bool, number: UInt64)
   case result(run: UInt64, MIMEBundle, number: UInt64)
+  case comm(run: UInt64, CommMessage, number: UInt64)
   case inputRequest(run: UInt64, prompt: String)
   /// Bytes that a run with `hasOwnOutput` printed.
   case output(run: UInt64, isError: Bool, Data)

@@ -13,6 +13,9 @@ enum Checkup {
         "cell host", Installation.cellHost, isThere: FileManager.default.isExecutableFile,
         mend: build("icl-cell-host")),
       file(
+        "cell guard", Installation.cellGuard, isThere: FileManager.default.isExecutableFile,
+        mend: build("icl-cell-guard")),
+      file(
         "modules for cells", Installation.modules + "/ICLEngine.swiftmodule", mend: build("ICLEngine")),
       model(), jupyter(), kernelspec(),
     ]

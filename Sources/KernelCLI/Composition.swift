@@ -19,7 +19,7 @@ enum Composition {
         what: "no Swift toolchain was found",
         nextStep: "put swiftc on the PATH, or set ICL_TOOLCHAIN to the folder that holds bin/swift-frontend")
     }
-    for path in [Installation.cellHost, Installation.modules]
+    for path in [Installation.cellHost, Installation.cellGuard, Installation.modules]
     where !FileManager.default.isReadableFile(atPath: path) {
       throw CommandFailure(what: "\(path) is missing", nextStep: "build everything again: swift build -c release")
     }

@@ -10,6 +10,7 @@ enum Installation {
   static let folder = executable.deletingLastPathComponent()
 
   static var cellHost: String { folder.appending(path: "icl-cell-host").path }
+  static var cellGuard: String { folder.appending(path: "icl-cell-guard").path }
   /// Modules that cells may import: SwiftPM puts them beside the executables.
   static var modules: String { folder.appending(path: "Modules").path }
 

@@ -40,9 +40,15 @@ def children(pid):
     return found
 
 
+def guard_of(kernel):
+    """The process that ends what cells started."""
+    (guard,) = [child for child in children(kernel.pid) if program(child).endswith("/icl-cell-guard")]
+    return guard
+
+
 def host_of(kernel):
     """The process in which a kernel's cells run; compilers come and go beside it."""
-    (host,) = [child for child in children(kernel.pid) if program(child).endswith("/icl-cell-host")]
+    (host,) = [child for child in children(guard_of(kernel)) if program(child).endswith("/icl-cell-host")]
     return host
 
 

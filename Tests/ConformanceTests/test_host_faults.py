@@ -14,7 +14,7 @@ import textwrap
 import time
 
 import pytest
-from processes import host_of, is_alive, wait_until_gone
+from processes import guard_of, host_of, is_alive, wait_until_gone
 
 
 def keeps(kernel, code, *, name=None, words=""):
@@ -317,10 +317,10 @@ def test_no_process_outlives_the_server(tmp_path, kernel):
             pid = int(line.split()[1])
             break
     child = Child(pid)
-    host = host_of(child)
+    processes = [pid, guard_of(child), host_of(child)]
     server.kill()
     server.wait()
-    wait_until_gone([pid, host], seconds=30)
+    wait_until_gone(processes, seconds=30)
     assert sessions(tmp_path, pid) == []
 
 
@@ -331,17 +331,48 @@ class Child:
         self.pid = pid
 
 
-def test_what_a_cell_started_ends_with_the_kernel(own_kernel):
+# A child, a child with a group of its own, and one that has put itself into a session of its own and lost its parent.
+STARTS = """
+import Foundation
+func start(_ path: String, _ arguments: [String]) throws -> Int32 {
+  let process = Process()
+  process.executableURL = URL(fileURLWithPath: path)
+  process.arguments = arguments
+  try process.run()
+  return process.processIdentifier
+}
+let child = try start("/bin/sleep", ["600"])
+let daemon = try start("/bin/sh", ["-c", "setsid sh -c 'sleep 600 & echo $! > DAEMON' &"])
+"""
+
+
+def start_processes(kernel, folder):
+    """The numbers of processes that a cell starts and leaves behind."""
+    file = folder / "daemon"
+    kernel.run(STARTS.replace("DAEMON", str(file)))
+    wait_for(lambda: file.exists() and file.read_text().strip(), "the daemon's start")
+    started = [int(kernel.run("child").result), int(file.read_text())]
+    assert all(is_alive(process) for process in started)
+    return started
+
+
+@pytest.mark.parametrize("end", ["shutdown", "terminated", "killed"])
+def test_what_a_cell_started_ends_with_the_kernel(own_kernel, tmp_path, end):
     kernel = own_kernel
-    kernel.run(
-        "import Foundation\nlet child = Process()\nchild.executableURL = URL(fileURLWithPath: \"/bin/sleep\")\n"
-        "child.arguments = [\"600\"]\ntry child.run()"
-    )
-    child = int(kernel.run("child.processIdentifier").result)
-    assert is_alive(child)
-    host = host_of(kernel)
-    kernel.ask("shutdown_request", {"restart": False}, channel="control")
-    wait_until_gone([kernel.pid, host, child], seconds=30)
+    started = start_processes(kernel, tmp_path)
+    processes = [kernel.pid, guard_of(kernel), host_of(kernel), *started]
+    if end == "shutdown":
+        kernel.ask("shutdown_request", {"restart": False}, channel="control")
+    else:
+        os.kill(kernel.pid, signal.SIGTERM if end == "terminated" else signal.SIGKILL)
+    wait_until_gone(processes, seconds=30)
+
+
+def test_what_a_cell_started_ends_with_its_host(own_kernel, tmp_path):
+    started = start_processes(own_kernel, tmp_path)
+    os.kill(host_of(own_kernel), signal.SIGKILL)
+    wait_until_gone(started, seconds=30)
+    assert own_kernel.run("1 + 1").result == "2"
 
 
 def test_leftovers_of_killed_sessions_go_and_those_of_living_ones_stay(start_kernel, tmp_path):
@@ -350,9 +381,11 @@ def test_leftovers_of_killed_sessions_go_and_those_of_living_ones_stay(start_ker
     alive.run("1")
     killed = start_kernel(env=environment)
     killed.run("1")
-    pid, host = killed.pid, host_of(killed)
-    os.kill(pid, signal.SIGKILL)
-    wait_until_gone([pid, host], seconds=30)
+    # The guard would remove the folder.
+    processes = [guard_of(killed), killed.pid, host_of(killed)]
+    for process in processes[:2]:
+        os.kill(process, signal.SIGKILL)
+    wait_until_gone(processes, seconds=30)
     (left,) = sessions(tmp_path, pid)
     foreign = tmp_path / "icl-session-mine-not-yours"
     foreign.mkdir()
@@ -360,6 +393,7 @@ def test_leftovers_of_killed_sessions_go_and_those_of_living_ones_stay(start_ker
     wait_for(lambda: not left.exists(), "the leftover's removal")
     assert len(sessions(tmp_path, alive.pid)) == 1 and foreign.exists()
     assert alive.run("2").result == "2"
+    guard = guard_of(alive)
     alive.ask("shutdown_request", {"restart": False}, channel="control")
-    wait_until_gone([alive.pid])
+    wait_until_gone([alive.pid, guard], seconds=30)
     assert sessions(tmp_path, alive.pid) == []

@@ -128,7 +128,7 @@ def hostile_folder(tmp_path):
         "libsqlite3.so.0", "libsourcekitdInProc.so", "libopenblas.so.0", "swiftrt.o",
     ):  # fmt: skip
         (tmp_path / name).write_bytes(library.read_bytes())
-    for name in ("swift-frontend", "ld.lld", "swiftc", "clang", "icl-cell-host"):
+    for name in ("swift-frontend", "ld.lld", "swiftc", "clang", "icl-cell-host", "icl-cell-guard"):
         (tmp_path / name).write_text(f"#!/bin/sh\ntouch {tmp_path}/loaded\n")
         os.chmod(tmp_path / name, 0o755)
     os.chmod(tmp_path, 0o755)

@@ -26,6 +26,11 @@ package final class CommandRunner: CellRunner {
     cells.shutdown()
   }
 
+  package var comms: [String: String] { cells.comms }
+  package func receive(_ message: CommMessage, events: @escaping @Sendable (CellEvent) -> Void) -> CellOutcome {
+    cells.receive(message, events: events)
+  }
+
   package func interrupt() {
     for run in running.withLock({ $0 }) { run.child.cancel() }
     cells.interrupt()

@@ -7,6 +7,8 @@ package struct CompiledCell: Sendable {
   package let module: String
   package let library: String
   package let entry: String
+  /// The identifiers that its declarations are written with, where they could be found.
+  package var interface: Set<String>?
   /// What the compiler remarked on the user's code, in the order of the text.
   package var warnings: [Diagnostic] = []
 }
@@ -84,6 +86,7 @@ package final class CellCompiler: Sendable {
     _ source: CellSource, module: String, label: String, header: [String], optimized: Bool, tools: ToolRunner
   ) throws -> CompiledCell {
     let cell = "\(folder)/\(module)"
+    let header = header + ["typealias \(ModuleLedger.anchor(of: module)) = ()"]
     let text = (header + ["#sourceLocation(file: \"\(label)\", line: 1)"]).joined(separator: "\n") + "\n"
     do {
       try FileManager.default.createDirectory(atPath: cell, withIntermediateDirectories: false)
@@ -144,7 +147,9 @@ package final class CellCompiler: Sendable {
       ])
     try? FileManager.default.removeItem(atPath: cell + "/main.o")
     return CompiledCell(
-      module: module, library: library, entry: entry, warnings: Diagnostic.warnings(found, in: label))
+      module: module, library: library, entry: entry,
+      interface: ModuleIdentifiers.read("\(folder)/\(module).swiftmodule"),
+      warnings: Diagnostic.warnings(found, in: label))
   }
 
   /// What the compiler and completion need to find modules and treat cells alike.

@@ -27,7 +27,7 @@ package struct CellSource: Sendable {
     original = text
     var names = DeclaredNames()
     let whole = parsed(text)
-    if let whole { names.mentioned = Self.mentioned(in: whole) }
+    if let whole { Self.look(through: whole, &names) }
     guard let tree = whole, !tree.hasError else {
       hasErrors = true
       isEmpty = false
@@ -85,6 +85,10 @@ package struct CellSource: Sendable {
       steps.close(&edits, always: true)
     }
     Self.liftPrivate(in: tree, &edits)
+    let workItem = "DispatchWorkItem"
+    if names.mentioned.contains(workItem), !names.declarations.contains(where: { $0.name == workItem }) {
+      edits.append(WorkItemRewriter.edits(for: tree))
+    }
     if let result {
       edits.insert("__result(", at: result.trimmedUTF8Range.lowerBound, .outerOpening)
       edits.insert(")", at: result.trimmedUTF8Range.upperBound, .outerClosing)
@@ -109,18 +113,22 @@ package struct CellSource: Sendable {
     return text.hasPrefix("#!") ? "//" + text.dropFirst(2) : text
   }
 
-  private static func mentioned(in tree: SourceFileSyntax) -> Set<String> {
-    var names: Set<String> = []
+  /// Notes what is told by single words wherever they stand.
+  private static func look(through tree: SourceFileSyntax, _ names: inout DeclaredNames) {
     for token in tree.tokens(viewMode: .sourceAccurate) {
       switch token.tokenKind {
-      case .identifier(let name): names.insert(name.trimmingBackticks)
-      case .binaryOperator(let name), .prefixOperator(let name), .postfixOperator(let name): names.insert(name)
+      case .identifier(let name):
+        names.mentioned.insert(name.trimmingBackticks)
+        if ["inlinable", "usableFromInline", "frozen"].contains(name) { names.hasPublic = true }
+      case .binaryOperator(let name), .prefixOperator(let name), .postfixOperator(let name):
+        names.mentioned.insert(name)
       // `$x` is the projection of a property wrapper on `x`.
-      case .dollarIdentifier(let name): names.insert(String(name.dropFirst()))
+      case .dollarIdentifier(let name): names.mentioned.insert(String(name.dropFirst()))
+      case .keyword(.public), .keyword(.open): names.hasPublic = true
+      case .colon where token.parent?.is(InheritanceClauseSyntax.self) == true: names.hasInheritance = true
       default: break
       }
     }
-    return names
   }
 
   /// Assignments and compiler directives are expressions to the parser, but show nothing.

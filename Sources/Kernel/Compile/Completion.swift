@@ -1,6 +1,7 @@
 import Foundation
 package import Logging
 package import NotebookDisplay
+import Synchronization
 
 /// Completion and inspection for the code of a cell, with everything that earlier cells declared.
 package final class Completion: Sendable {
@@ -9,6 +10,8 @@ package final class Completion: Sendable {
   /// Asked for each time: packages may come later.
   private let flags: @Sendable () -> [String]
   private let log: Logger
+  /// The header of the last question, whose modules sourcekitd holds.
+  private let loaded = Mutex<[String]?>(nil)
 
   package init(toolchain: Toolchain, folder: String, flags: @escaping @Sendable () -> [String], log: Logger) {
     sourceKit = SourceKit(library: toolchain.sourceKit, log: log)
@@ -22,6 +25,7 @@ package final class Completion: Sendable {
 
   /// Loads sourcekitd and the modules of the header, so that the first question of a user is quick.
   package func warmUp(header: [String]) {
+    guard header != loaded.withLock({ $0 }) else { return }
     let started = ContinuousClock.now
     _ = complete(code: "prin", cursor: 4, header: header)
     log.debug("completion is warm", metadata: ["after": "\(ContinuousClock.now - started)"])
@@ -60,6 +64,7 @@ package final class Completion: Sendable {
 
   /// - Parameter cursor: in Unicode code points, as Jupyter counts.
   package func complete(code: String, cursor: Int, header: [String]) -> CompletionAnswer {
+    defer { loaded.withLock { $0 = header } }
     let word = Word(before: cursor, in: code)
     let text = Context(header: header, code: code)
     let offset = text.offset(ofByte: word.startByte)

@@ -25,6 +25,31 @@ package struct DeclaredNames: Sendable, Equatable {
   package var operators: Set<String> = []
   /// Declarations whose presence only the compiler can tell (`#if`), so that the module is imported whole.
   package var hasConditional = false
+  /// What extensions add, each by the first name of the extended type.
+  package var additions: Set<Addition> = []
+  /// Types or extensions state conformances or superclasses: members of other extensions may serve them unnamed.
+  package var hasInheritance = false
+  /// Declares for others than its own module: then the modules behind such a declaration have to be for others too.
+  package var hasPublic = false
+
+  /// A member that an extension adds to a type.
+  package struct Addition: Hashable, Sendable {
+    /// `Array` of `Array<P>`; empty where the type has no name in front: `[P]`.
+    package var type: String
+    /// `nil` for what is used without being named: initializers, subscripts, operators, requirements of the language.
+    package var member: String?
+
+    init(type: String, member: String?) {
+      self.type = type
+      let isNamed = member?.unicodeScalars.first.map { $0 == "_" || $0.properties.isXIDStart } ?? false
+      self.member = member.flatMap { isNamed && !Self.unnamed.contains($0) && !$0.hasPrefix("build") ? $0 : nil }
+    }
+
+    private static let unnamed: Set = [
+      "appendInterpolation", "appendLiteral", "callAsFunction", "dynamicallyCall", "init", "makeAsyncIterator",
+      "makeIterator", "next", "projectedValue", "subscript", "wrappedValue",
+    ]
+  }
 
   /// Whether later cells need the whole module rather than names from it.
   package var isImportedWhole: Bool {
@@ -45,7 +70,9 @@ package struct DeclaredNames: Sendable, Equatable {
     case .functionDecl(let node):
       switch node.name.tokenKind {
       // Operators can't be imported by name: the whole module is.
-      case .binaryOperator, .prefixOperator, .postfixOperator: extensionMembers.insert("func \(node.name.text)")
+      case .binaryOperator, .prefixOperator, .postfixOperator:
+        extensionMembers.insert("func \(node.name.text)")
+        additions.insert(Addition(type: "", member: nil))
       default: named(node.name, .func)
       }
     case .structDecl(let node): named(node.name, .struct)
@@ -69,6 +96,7 @@ package struct DeclaredNames: Sendable, Equatable {
 
   private mutating func add(_ node: ExtensionDeclSyntax) {
     let type = node.extendedType.trimmedDescription
+    let root = type.leadingName
     for inherited in node.inheritanceClause?.inheritedTypes ?? [] {
       for part in inherited.type.trimmedDescription.split(separator: "&") {
         conformances.insert("\(type):\(part.split(separator: " ").last ?? part)")
@@ -76,7 +104,16 @@ package struct DeclaredNames: Sendable, Equatable {
     }
     // An extension without members (a conformance that asks for nothing) still has to be found.
     if node.inheritanceClause == nil { extensionMembers.insert("\(type).") }
+    if node.memberBlock.members.isEmpty { additions.insert(Addition(type: root, member: nil)) }
     for member in node.memberBlock.members {
+      let named = member.decl.asProtocol((any NamedDeclSyntax).self)?.name.plainName
+      if let variable = member.decl.as(VariableDeclSyntax.self) {
+        for name in variable.bindings.flatMap({ names(in: $0.pattern) }) {
+          additions.insert(Addition(type: root, member: name))
+        }
+      } else {
+        additions.insert(Addition(type: root, member: named))
+      }
       switch member.decl.as(DeclSyntaxEnum.self) {
       case .functionDecl(let node): extensionMembers.insert("\(type).\(node.name.plainName)")
       case .variableDecl(let node):
@@ -111,5 +148,11 @@ extension TokenSyntax {
 extension String {
   var trimmingBackticks: String {
     count > 2 && hasPrefix("`") && hasSuffix("`") ? String(dropFirst().dropLast()) : self
+  }
+
+  /// The name that a type's spelling begins with: `Outer` of `Outer.Inner<P>`; empty for `[P]`.
+  var leadingName: String {
+    let text = hasPrefix("`") ? dropFirst() : self[...]
+    return String(text.unicodeScalars.prefix { $0 == "_" || $0.properties.isXIDContinue })
   }
 }

@@ -1,9 +1,15 @@
 /// What every cell that ran has left in the session, and which of it a new cell has to import.
 ///
 /// A cell imports no more than it can need. The newest declaration of each name that it mentions is imported by
-/// name, which also hides older ones; cells with extensions are imported whole, since an extension's use doesn't
-/// show in the text. A cell that was run again is no longer imported whole: a conformance may be stated only once
-/// in what a module can see.
+/// name, which also hides older ones; cells with extensions are imported whole where what they add may be used, which
+/// needn't show in the text. A cell that was run again is no longer imported whole: a conformance may be stated only
+/// once in what a module can see.
+///
+/// Imports are for a cell's own code alone (`@_implementationOnly`), so that who imports the cell doesn't load all that
+/// it was made from, and all that that was made from: with every cell built on the one before, the thousandth would
+/// load a thousand modules. What a cell's declarations are written with has to be loaded beside it, though. That is
+/// found in the compiled module, and asked for by its anchor: a name that every cell's module has, so that nothing but
+/// the loading comes of its import.
 package struct ModuleLedger: Sendable {
   struct Entry: Sendable {
     let module: String
@@ -14,8 +20,10 @@ package struct ModuleLedger: Sendable {
     var reexports: Set<String>
     /// Where an older overload of a function is re-exported from.
     var overloads: [String: String]
-    /// Every cell module that is loaded with this one.
+    /// Every cell module that has to be loaded with this one.
     var loads: Set<String>
+    /// Where the names came from that the cell mentions.
+    var origins: [String: Name]
     var isSuperseded = false
     let serial: Int
   }
@@ -36,18 +44,45 @@ package struct ModuleLedger: Sendable {
   /// What a cell has to import, found before it is compiled and needed again to record it.
   package struct Plan: Sendable {
     package fileprivate(set) var header: [String] = []
+    /// The imports are for the cell's own code alone.
+    package fileprivate(set) var isHidden = false
+    /// Cells with extensions were left out that don't seem to be used.
+    package fileprivate(set) var isReduced = false
     fileprivate var reexports: Set<String> = []
     fileprivate var overloads: [String: String] = [:]
+    /// Modules that header lines name.
+    fileprivate var direct: Set<String> = []
+    /// Those of them that whoever imports the cell gets as well.
+    fileprivate var exported: Set<String> = []
     fileprivate var loads: Set<String> = []
+    fileprivate var origins: [String: Name] = [:]
     /// Older modules that state a conformance which this cell states anew.
     package fileprivate(set) var replaced: [String] = []
+
+    /// Whether compiling the cell with all of the session in reach could end differently.
+    package func isWorthAnother(_ failure: any Error) -> Bool {
+      switch failure {
+      case CompileFailure.diagnostics(let found):
+        isReduced || isHidden && found.contains { $0.message.contains("implementation-only") }
+      // An import that isn't the user's failed.
+      case CompileFailure.tool: isReduced || isHidden && !direct.isEmpty
+      default: false
+      }
+    }
   }
 
-  package func plan(for names: DeclaredNames, key: String) -> Plan {
+  /// The name by which a module is loaded without any of its own names being imported.
+  package static func anchor(of module: String) -> String { "__\(module)" }
+
+  /// - Parameter isFull: imports for everybody, and every cell with extensions.
+  package func plan(for names: DeclaredNames, key: String, isFull: Bool = false) -> Plan {
     var plan = Plan()
-    var lines: [(serial: Int, text: String)] = []
-    func add(_ text: String, from module: String) {
-      lines.append((entries[module]?.serial ?? 0, text))
+    plan.isHidden = !names.hasPublic && !isFull
+    var lines: [(serial: Int, module: String, text: String, isExported: Bool)] = []
+    func add(_ text: String, from module: String, isExported: Bool = false) {
+      lines.append((entries[module]?.serial ?? 0, module, "import " + text, isExported))
+      plan.direct.insert(module)
+      if isExported { plan.exported.insert(module) }
       plan.load(module, entries)
     }
     let own = Dictionary(names.declarations.map { ($0.name, $0.kind) }, uniquingKeysWith: { first, _ in first })
@@ -59,32 +94,87 @@ package struct ModuleLedger: Sendable {
         // Overloads live on; those of this cell's own earlier run are replaced.
         let source = entry.key == key ? entry.overloads[name] : known.module
         guard let source else { continue }
-        add("@_exported import func \(source).\(quoted(name))", from: source)
+        add("func \(source).\(quoted(name))", from: source, isExported: true)
         plan.overloads[name] = source
       } else {
-        add("import \(known.kind.rawValue) \(known.module).\(quoted(name))", from: known.module)
+        add("\(known.kind.rawValue) \(known.module).\(quoted(name))", from: known.module)
+        plan.origins[name] = known
       }
     }
 
-    var chosen: [String] = []
-    for module in whole {
-      guard let entry = entries[module], !entry.isSuperseded, entry.key != key else { continue }
-      let loaded = entry.loads.union([module])
-      if loaded.contains(where: { conflicts(names, with: $0, key: key) }) { continue }
-      chosen.append(module)
+    var left = whole.filter { module in
+      guard let entry = entries[module], !entry.isSuperseded, entry.key != key else { return false }
+      return !entry.loads.union([module]).contains { conflicts(names, with: $0, key: key) }
     }
+    var chosen: Set<String> = []
+    // What one brings along may be what another one extends.
+    while true {
+      let found = left.filter { module in
+        guard let entry = entries[module] else { return false }
+        return isFull || mayBeUsed(entry, by: names, loads: plan.loads)
+      }
+      if found.isEmpty { break }
+      left.removeAll(where: found.contains)
+      chosen.formUnion(found)
+      for module in found { plan.load(module, entries) }
+    }
+    plan.isReduced = !left.isEmpty
     for module in chosen where !chosen.contains(where: { entries[$0]?.reexports.contains(module) == true }) {
       guard let entry = entries[module] else { continue }
       let redefines = !entry.names.extensionMembers.isDisjoint(with: names.extensionMembers)
-      add((redefines ? "@_exported import " : "import ") + module, from: module)
+      add(module, from: module, isExported: redefines)
       if redefines { plan.reexports.formUnion(entry.reexports.union([module])) }
     }
+    for module in plan.loads.subtracting(plan.direct) {
+      lines.append((entries[module]?.serial ?? 0, module, anchorImport(module), false))
+    }
+    let texts = lines.sorted { ($1.serial, $0.text) < ($0.serial, $1.text) }.map { line in
+      // Of one module, the compiler wants all imports alike.
+      let isHidden = plan.isHidden && !plan.exported.contains(line.module)
+      return (line.isExported ? "@_exported " : isHidden ? "@_implementationOnly " : "") + line.text
+    }
     // Of two conformances that say the same, the compiler takes the one it loads first: the newest.
-    plan.header = imports + lines.sorted { ($1.serial, $0.text) < ($0.serial, $1.text) }.map(\.text)
+    plan.header = imports + texts
     plan.replaced = entries.values.filter { !$0.names.conformances.isDisjoint(with: names.conformances) }
       .map(\.module).sorted()
     return plan
   }
+
+  private func anchorImport(_ module: String) -> String {
+    "import typealias \(module).\(Self.anchor(of: module))"
+  }
+
+  /// Whether what a cell with extensions adds may be used by a cell that has `loads` in reach.
+  private func mayBeUsed(_ entry: Entry, by user: DeclaredNames, loads: Set<String>) -> Bool {
+    let names = entry.names
+    if !names.operators.isEmpty || names.hasConditional { return true }
+    if !names.extensionMembers.isDisjoint(with: user.extensionMembers) { return true }
+    // A type or protocol of the session is of no consequence where its module isn't loaded.
+    func isInReach(_ type: String) -> Bool {
+      if let origin = entry.origins[type] { return loads.contains(origin.module) }
+      let isOwn = names.declarations.contains { $0.name == type }
+      return !isOwn || loads.contains(entry.module)
+    }
+    let isConforming = names.conformances.contains { text in
+      text.split(separator: ":").allSatisfy { isInReach(String($0).leadingName) }
+    }
+    return isConforming
+      || names.additions.contains { addition in
+        guard isInReach(addition.type) else { return false }
+        guard let member = addition.member else { return true }
+        if user.mentioned.contains(member) { return true }
+        // It may be what a protocol asks for, of a type that conforms only now.
+        let kind = entry.origins[addition.type]?.kind
+        let isFinal = kind == .struct || kind == .enum || Self.finalTypes.contains(addition.type)
+        return user.hasInheritance && (!isFinal || user.mentioned.contains(addition.type))
+      }
+  }
+
+  /// Types outside of the session that no other type inherits from or conforms to.
+  private static let finalTypes: Set = [
+    "Array", "Bool", "Character", "Data", "Date", "Dictionary", "Double", "Duration", "Float", "Int", "Int32", "Int64",
+    "Optional", "Range", "Result", "Set", "String", "Substring", "UInt8", "URL",
+  ]
 
   /// Whether a module states something that `names` states again.
   private func conflicts(_ names: DeclaredNames, with module: String, key: String) -> Bool {
@@ -95,11 +185,14 @@ package struct ModuleLedger: Sendable {
 
   /// Records a cell that ran.
   /// - Parameters:
+  ///   - interface: the identifiers that the compiled module's declarations are written with; `nil` where they aren't
+  ///     known, and all that was loaded for the cell counts.
   ///   - reached: steps of its top-level code that were done; variables after them have no value.
   ///   - serial: place among all cells in the order in which they were begun, where they may end in another one: of
   ///     two cells that declare the same name, the one begun later has it.
   package mutating func record(
-    _ module: String, names: DeclaredNames, key: String, plan: Plan, reached: Int = .max, serial: Int? = nil
+    _ module: String, names: DeclaredNames, key: String, plan: Plan, interface: Set<String>? = nil,
+    reached: Int = .max, serial: Int? = nil
   ) {
     let serial = serial ?? (entries.values.map(\.serial).max() ?? -1) + 1
     var isSuperseded = false
@@ -110,9 +203,14 @@ package struct ModuleLedger: Sendable {
     }
     // Stated anew elsewhere, a conformance or operator is found there.
     whole = whole.filter { !conflicts(names, with: $0, key: key) }
+    var loads = plan.loads
+    if plan.isHidden, let interface {
+      let needed = plan.loads.filter { interface.contains($0) }.union(plan.exported)
+      loads = needed.reduce(into: needed) { $0.formUnion(entries[$1]?.loads ?? []) }
+    }
     entries[module] = Entry(
       module: module, names: names, key: key, reexports: plan.reexports, overloads: plan.overloads,
-      loads: plan.loads, isSuperseded: isSuperseded, serial: serial)
+      loads: loads, origins: plan.origins, isSuperseded: isSuperseded, serial: serial)
     if names.isImportedWhole, !isSuperseded {
       whole.append(module)
       whole.sort { (entries[$0]?.serial ?? 0) < (entries[$1]?.serial ?? 0) }
@@ -124,20 +222,16 @@ package struct ModuleLedger: Sendable {
     for line in names.imports where !imports.contains(line) { imports.append(line) }
   }
 
-  /// What `code` may go on to mention, for completion. In a session with very many names only those that begin like
-  /// a word of the code are there.
-  package func completionHeader(for code: String) -> [String] {
-    var wanted = names
-    if names.count > Self.completionLimit {
-      let words = code.split { !$0.isLetter && !$0.isNumber && $0 != "_" }.map { $0.prefix(2).lowercased() }
-      let beginnings = Set(words)
-      wanted = names.filter { beginnings.contains($0.key.prefix(2).lowercased()) }
-    }
-    return imports + wanted.sorted { $0.key < $1.key }.map { "import \($1.kind.rawValue) \($1.module).\(quoted($0))" }
-      + whole.reversed().map { "import \($0)" }
+  /// All that a cell may go on to mention, for completion. It is the same for every text, as long as no cell runs:
+  /// what sourcekitd has loaded for it serves every question.
+  package var completionHeader: [String] {
+    // Of very many names the newest: what is loaded takes memory, and a moment after every cell.
+    let newest = names.sorted { (entries[$0.value.module]?.serial ?? 0) > (entries[$1.value.module]?.serial ?? 0) }
+    let wanted = Dictionary(uniqueKeysWithValues: newest.prefix(Self.completionLimit).map { ($0, $1) })
+    return header(of: wanted, whole: whole)
   }
 
-  private static let completionLimit = 400
+  private static let completionLimit = 6000
 
   /// Names with their kinds, sorted, as `%who` lists them.
   package var declared: [(name: String, kind: String, module: String)] {
@@ -146,10 +240,16 @@ package struct ModuleLedger: Sendable {
 
   /// Imports of these names, where they are declared, and nothing else of the cells.
   package func header(naming wanted: [String]) -> [String] {
-    imports
-      + wanted.compactMap { name in
-        names[name].map { "import \($0.kind.rawValue) \($0.module).\(quoted(name))" }
-      }
+    header(of: names.filter { wanted.contains($0.key) }, whole: [])
+  }
+
+  /// Imports of names and of whole modules, and of what has to be loaded with them.
+  private func header(of names: [String: Name], whole: [String]) -> [String] {
+    let direct = Set(names.values.map(\.module)).union(whole)
+    let loads = direct.reduce(into: Set()) { $0.formUnion(entries[$1]?.loads ?? []) }
+    return imports
+      + names.sorted { $0.key < $1.key }.map { "import \($1.kind.rawValue) \($1.module).\(quoted($0))" }
+      + whole.reversed().map { "import \($0)" } + loads.subtracting(direct).sorted().map(anchorImport)
   }
 
   private func quoted(_ name: String) -> String {

@@ -52,7 +52,7 @@ private struct NotebookPage: Sendable {
 
   mutating func take(_ event: CellEvent, cell: Int) {
     switch event {
-    case .inputRequest: break
+    case .inputRequest, .comm: break
     case .clearOutput(let wait):
       if wait { clearsNext.insert(cell) } else { outputs[cell] = [] }
     case .stream(let name, let text): add(nil, .stream(name: name.rawValue, text: text), cell)

@@ -6,6 +6,8 @@ package struct CellEnvironment: Sendable {
   package var toolchain: Toolchain
   /// The `icl-cell-host` executable.
   package var host: String
+  /// The `icl-cell-guard` executable, which lies beside it.
+  package var guardian: String { (host as NSString).deletingLastPathComponent + "/icl-cell-guard" }
   /// Folders with the `.swiftmodule` files that cells may import.
   package var moduleFolders: [String]
   /// C modules that those modules import internally, and that cells never see.

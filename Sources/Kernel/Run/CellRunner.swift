@@ -21,6 +21,11 @@ package protocol CellRunner: AnyObject, Sendable {
   func inspect(code: String, cursor: Int, detailLevel: Int) -> MIMEBundle?
   func completeness(of code: String) -> Completeness
 
+  /// Hands a comm's message to whom it is meant for. Returns when it was handled.
+  func receive(_ message: CommMessage, events: @escaping @Sendable (CellEvent) -> Void) -> CellOutcome
+  /// The comms that are open: their targets by their ids.
+  var comms: [String: String] { get }
+
   /// What `%help` shows.
   var help: String { get }
 
@@ -30,6 +35,12 @@ package protocol CellRunner: AnyObject, Sendable {
 
 extension CellRunner {
   package var help: String { Question.plainHelp }
+  package var comms: [String: String] { [:] }
+  /// A runner without comms closes what is opened.
+  package func receive(_ message: CommMessage, events: @escaping @Sendable (CellEvent) -> Void) -> CellOutcome {
+    if message.kind == .open { events(.comm(CommMessage(kind: .close, id: message.id))) }
+    return .ok(userExpressions: [:])
+  }
 }
 
 /// One execute_request as the runner needs it.
@@ -73,6 +84,7 @@ package enum CellEvent: Sendable {
   case stream(StreamName, String)
   case display(MIMEBundle, id: String?, update: Bool)
   case clearOutput(wait: Bool)
+  case comm(CommMessage)
   /// The value of the trailing expression.
   case result(MIMEBundle)
   /// The cell reads a line. Call `reply` once: the line without its newline, or `nil` for end of file.

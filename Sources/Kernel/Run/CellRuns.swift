@@ -114,8 +114,11 @@ struct LedgerRecord: Sendable {
   var names: DeclaredNames
   var key: String
   var plan: ModuleLedger.Plan
+  /// Of the compiled module: see ``CompiledCell``.
+  var interface: Set<String>?
 
   func enter(into ledger: inout ModuleLedger, reached: Int) {
-    ledger.record(module, names: names, key: key, plan: plan, reached: reached, serial: serial)
+    ledger.record(
+      module, names: names, key: key, plan: plan, interface: interface, reached: reached, serial: serial)
   }
 }

@@ -26,7 +26,10 @@ extension CompilingCellRunner {
       state.executions.append(execution)
       if !request.silent { state.latest = events }
     }
-    defer { state.withLock { state in state.executions.removeAll { $0 === execution } } }
+    defer {
+      state.withLock { state in state.executions.removeAll { $0 === execution } }
+      warmCompletion()
+    }
     warm.wait()
     if let failure = reviveHost(execution, events) { return .error(failure) }
     if let failure = state.withLock({ state in
@@ -52,14 +55,12 @@ extension CompilingCellRunner {
     // then, and a new plan is made for the new host.
     for _ in 0..<3 {
       if let failure = reviveHost(execution, events) { return failure }
-      let (record, generation) = plan(source, key: request.cellID ?? request.code)
+      var (record, generation) = plan(source, key: request.cellID ?? request.code)
       let compiled: CompiledCell
       var times = CellTimes()
       do {
         let began = ContinuousClock.now
-        compiled = try compiler.compile(
-          source, module: record.module, label: label, header: record.plan.header, optimized: request.isOptimized,
-          tools: execution.tools)
+        compiled = try compile(source, request, label: label, execution, &record, &generation)
         times.compile = ContinuousClock.now - began
       } catch {
         return Traceback.error(for: error)
@@ -86,9 +87,28 @@ extension CompilingCellRunner {
     return Traceback.plain("HostDied", "the process that runs cells died again and again before the cell could run")
   }
 
+  /// Compiles a cell with the imports that it seems to need; where that fails and could come from those, with all.
+  private func compile(
+    _ source: CellSource, _ request: CellRequest, label: String, _ execution: Execution, _ record: inout LedgerRecord,
+    _ generation: inout Int
+  ) throws -> CompiledCell {
+    func attempt() throws -> CompiledCell {
+      let compiled = try compiler.compile(
+        source, module: record.module, label: label, header: record.plan.header, optimized: request.isOptimized,
+        tools: execution.tools)
+      record.interface = compiled.interface
+      return compiled
+    }
+    do { return try attempt() } catch  where record.plan.isWorthAnother(error) {
+      log.debug("compiled again with all imports", metadata: ["module": "\(record.module)"])
+      (record, generation) = plan(source, key: record.key, isFull: true)
+      return try attempt()
+    }
+  }
+
   /// What the cell has to import, from the cells that ran and from those that are running: of the latter, what they
   /// have declared by now.
-  private func plan(_ source: CellSource, key: String) -> (LedgerRecord, generation: Int) {
+  private func plan(_ source: CellSource, key: String, isFull: Bool = false) -> (LedgerRecord, Int) {
     // Of a host that is too busy to answer, nothing is seen but what ended.
     let reached = state.withLock { $0.active.contains { $0.record != nil } } ? progress(within: 2) ?? [:] : [:]
     return state.withLock { state in
@@ -96,7 +116,7 @@ extension CompilingCellRunner {
       for run in state.active {
         if let steps = reached[run.id], steps >= 0 { run.record?.enter(into: &ledger, reached: steps) }
       }
-      let plan = ledger.plan(for: source.names, key: key)
+      let plan = ledger.plan(for: source.names, key: key, isFull: isFull)
       let serial = state.nextModule
       state.nextModule += 1
       let record = LedgerRecord(module: "Cell\(serial)", serial: serial, names: source.names, key: key, plan: plan)
@@ -143,9 +163,10 @@ extension CompilingCellRunner {
   /// - Parameters:
   ///   - record: what the cell adds to the ledger, so that cells which start meanwhile can see it.
   ///   - generation: the host that it was compiled for; `nil` for any.
+  ///   - comm: a message for a handler of the session, in place of a cell.
   func run(
     _ cell: CompiledCell, _ execution: Execution, wantsResult: Bool, allowStdin: Bool, record: LedgerRecord? = nil,
-    generation: Int? = nil, _ events: @escaping @Sendable (CellEvent) -> Void
+    generation: Int? = nil, comm: CommMessage? = nil, _ events: @escaping @Sendable (CellEvent) -> Void
   ) -> Ending {
     let started = state.withLock { state -> (ActiveRun, HostLink)? in
       guard let link = state.link, generation == nil || generation == state.generation else { return nil }
@@ -164,7 +185,8 @@ extension CompilingCellRunner {
       .run(
         CellRun(
           id: active.id, library: cell.library, entry: cell.entry, allowStdin: allowStdin, wantsResult: wantsResult,
-          hasOwnOutput: execution.isSubshell, module: cell.module, replaced: record?.plan.replaced ?? [])))
+          hasOwnOutput: execution.isSubshell, module: cell.module, replaced: record?.plan.replaced ?? [],
+          comm: comm)))
     let ending = active.wait()
     state.withLock { state in state.active.removeAll { $0 === active } }
     log.debug("ran", metadata: ["module": "\(cell.module)", "run": "\(ContinuousClock.now - began)"])

@@ -28,6 +28,10 @@ extension CompilingCellRunner {
     case .message(.clearOutput(let run, let wait, let number)):
       deliver(.clearOutput(wait: wait), of: run)
       link?.send(.acknowledge(number))
+    case .message(.comm(let run, let message, let number)):
+      note(message)
+      deliver(.comm(message), of: run)
+      link?.send(.acknowledge(number))
     case .message(.result(let run, let bundle, let number)):
       if run != 0 { active(run, orDefault: false)?.events(.result(bundle)) }
       link?.send(.acknowledge(number))
@@ -84,6 +88,7 @@ extension CompilingCellRunner {
         : "Lost: \(lost.prefix(40).joined(separator: ", "))\(lost.count > 40 ? ", … (\(lost.count) names)" : "")."
       state.link = nil
       state.ledger = state.freshLedger
+      state.comms = [:]
       for question in state.progress.values { question.put([:]) }
       if active.isEmpty, !state.isShutDown {
         let how = signal == 0 ? "ended with status \(status)" : "was ended by signal \(signal)"

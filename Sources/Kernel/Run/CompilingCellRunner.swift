@@ -24,12 +24,16 @@ package final class CompilingCellRunner: CellRunner {
     var executions: [Execution] = []
     var active: [ActiveRun] = []
     var progress: [UInt64: ProgressQuestion] = [:]
+    /// Targets of the open comms, by their ids.
+    var comms: [String: String] = [:]
     var origins: [String: Traceback.Origin] = [:]
     /// Takes what comes while no cell runs: output of threads that outlive theirs goes where the last cell's went.
     var latest: (@Sendable (CellEvent) -> Void)?
     /// Told to the user with the next cell: a host that died while idle.
     var notices = ""
     var isShutDown = false
+    /// How often completion was asked to load what is new.
+    var warmUps = 0
   }
 
   let environment: CellEnvironment
@@ -62,7 +66,7 @@ package final class CompilingCellRunner: CellRunner {
     Thread.detachNewThread {
       self.preparePrelude()
       self.warm.leave()
-      self.completion.warmUp(header: self.header(for: ""))
+      self.completion.warmUp(header: self.completionHeader)
     }
   }
 
@@ -74,7 +78,7 @@ package final class CompilingCellRunner: CellRunner {
     }
     for execution in executions { execution.tools.cancel() }
     compiler.close()
-    link?.terminate()
+    link?.endSession()
     folder.remove()
   }
 
@@ -83,10 +87,15 @@ package final class CompilingCellRunner: CellRunner {
       state.generation += 1
       return state.generation
     }
-    let link = try HostLink(executable: environment.host, log: log) { [weak self] event in
+    let link = try HostLink(environment: environment, folder: folder.path, log: log) { [weak self] event in
       self?.receive(event, generation: generation)
     }
-    state.withLock { $0.link = link }
+    let isAlone = state.withLock { state in
+      state.link = link
+      return state.executions.count <= 1
+    }
+    // Of cells that ran in an earlier host nothing is left that anyone could use.
+    if generation > 1, isAlone { folder.removeCells() }
   }
 
   /// Compiles the prelude and runs it in the first host.
@@ -105,7 +114,8 @@ package final class CompilingCellRunner: CellRunner {
       let ending = run(compiled, execution, wantsResult: false, allowStdin: false) { _ in }
       let failure = error(for: ending, wasInterrupted: execution.isInterrupted)
       let reached = ending.reached(of: source.stepCount) ?? 0
-      ledger.record("Prelude", names: source.names, key: "prelude", plan: plan, reached: reached)
+      ledger.record(
+        "Prelude", names: source.names, key: "prelude", plan: plan, interface: compiled.interface, reached: reached)
       let recorded = ledger
       state.withLock {
         $0.prelude = compiled
@@ -170,11 +180,11 @@ package final class CompilingCellRunner: CellRunner {
   // MARK: Help while typing
 
   package func complete(code: String, cursor: Int) -> CompletionAnswer {
-    completion.complete(code: code, cursor: cursor, header: header(for: code))
+    completion.complete(code: code, cursor: cursor, header: completionHeader)
   }
 
   package func inspect(code: String, cursor: Int, detailLevel: Int) -> MIMEBundle? {
-    completion.inspect(code: code, cursor: cursor, detailLevel: detailLevel, header: header(for: code))
+    completion.inspect(code: code, cursor: cursor, detailLevel: detailLevel, header: completionHeader)
   }
 
   /// What cells declared and still have, by name.
@@ -198,6 +208,7 @@ package final class CompilingCellRunner: CellRunner {
         // What the old host still has to say is nobody's.
         state.generation += 1
         state.ledger = state.freshLedger
+        state.comms = [:]
         state.notices = ""
       }
       let kept = Set(state.freshLedger.declared.map(\.name))
@@ -209,8 +220,20 @@ package final class CompilingCellRunner: CellRunner {
     return lost
   }
 
-  private func header(for code: String) -> [String] {
-    state.withLock { $0.ledger }.completionHeader(for: code)
+  private var completionHeader: [String] { state.withLock { $0.ledger }.completionHeader }
+
+  /// Has completion load what a cell has left, once no cell has run for a moment: the user's first question then waits
+  /// for none of it, and cells that follow one another wait for no completion.
+  func warmCompletion() {
+    let turn = state.withLock { state in
+      state.warmUps += 1
+      return state.warmUps
+    }
+    DispatchQueue.global(qos: .utility).asyncAfter(deadline: .now() + .milliseconds(60)) { [weak self] in
+      guard let self else { return }
+      let isWanted = state.withLock { $0.warmUps == turn && $0.executions.isEmpty && !$0.isShutDown }
+      if isWanted { completion.warmUp(header: completionHeader) }
+    }
   }
 
   package func completeness(of code: String) -> Completeness { .of(code) }

@@ -8,6 +8,9 @@ import Synchronization
 
 /// One cell host process and everything that comes from it, in order.
 ///
+/// Between the host and this process stands a guard (`Sources/CellGuard`), to which everything falls that cells start:
+/// it ends all of it with the host, and with this process, whatever that ends of.
+///
 /// One thread starts the child, reads its two pipes and its channel, and hands on what arrives. When the receiver
 /// is slow, nothing more is read, the pipes fill, and the cell waits in its `print`: no output is ever dropped, and
 /// none piles up here.
@@ -22,17 +25,26 @@ final class HostLink: @unchecked Sendable {
 
   // Set by the link's thread before `started` is signalled, constant afterwards.
   private(set) var pid: pid_t = 0
+  private var guardian: pid_t = 0
   private var channel: FrameChannel?
   private var pipes: (out: Int32, err: Int32) = (-1, -1)
   private var failure: (any Error)?
 
-  private let executable: String
+  /// The guard acts on what is sent here, and on its end; -1 when the guard is gone.
+  private let lifeline = Mutex<Int32>(-1)
+
+  private let environment: CellEnvironment
+  private let folder: String
   private let receive: @Sendable (Event) -> Void
   private let log: Logger
 
   /// Starts the host and returns once the process exists.
-  init(executable: String, log: Logger, receive: @escaping @Sendable (Event) -> Void) throws {
-    self.executable = executable
+  /// - Parameter folder: of the session; removed when this process is gone.
+  init(
+    environment: CellEnvironment, folder: String, log: Logger, receive: @escaping @Sendable (Event) -> Void
+  ) throws {
+    self.environment = environment
+    self.folder = folder
     self.receive = receive
     self.log = log
     let started = DispatchSemaphore(value: 0)
@@ -53,41 +65,24 @@ final class HostLink: @unchecked Sendable {
     try? channel?.send(request)
   }
 
-  /// Ends the process at once, and with it what cells have started: nobody could end that any more.
-  func terminate() {
-    guard pid > 0 else { return }
-    let started = Self.descendants(of: pid)
-    kill(-pid, SIGKILL)
-    for process in started { kill(process, SIGKILL) }
-  }
+  /// Ends the process at once, and with it all that cells have started.
+  func terminate() { tell("e") }
 
-  /// Processes that this one has started, and those that they have.
-  private static func descendants(of pid: pid_t) -> [pid_t] {
-    var children: [pid_t: [pid_t]] = [:]
-    for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
-      guard let process = pid_t(name), let text = try? String(contentsOfFile: "/proc/\(name)/stat", encoding: .utf8),
-        // "7 (name, which may hold anything) S parent …"
-        let end = text.lastIndex(of: ")"), let parent = text[end...].split(separator: " ").dropFirst(2).first,
-        let number = pid_t(parent)
-      else { continue }
-      children[number, default: []].append(process)
+  /// Ends the process for good: the guard removes the session's folder as well, should this process not come to it.
+  func endSession() { tell("s") }
+
+  private func tell(_ word: Unicode.Scalar) {
+    lifeline.withLock { descriptor in
+      var byte = UInt8(ascii: word)
+      if descriptor >= 0 { _ = Glibc.send(descriptor, &byte, 1, Int32(MSG_NOSIGNAL)) }
     }
-    var found: [pid_t] = []
-    var left = children[pid] ?? []
-    while let next = left.popLast() {
-      found.append(next)
-      left += children[next] ?? []
-    }
-    return found
   }
 
   // MARK: Starting
 
   private func spawn() throws {
-    var sockets: [Int32] = [-1, -1]
-    guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &sockets) == 0 else {
-      throw posixError("socketpair")
-    }
+    let sockets = try Self.socketPair()
+    let line = try Self.socketPair()
     var out: [Int32] = [-1, -1]
     var err: [Int32] = [-1, -1]
     guard chs_pipe(&out) == 0, chs_pipe(&err) == 0 else { throw posixError("pipe") }
@@ -97,34 +92,70 @@ final class HostLink: @unchecked Sendable {
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     posix_spawn_file_actions_adddup2(&actions, out[1], 1)
     posix_spawn_file_actions_adddup2(&actions, err[1], 2)
-    posix_spawn_file_actions_adddup2(&actions, sockets[1], 3)
-    var environment = ProcessInfo.processInfo.environment
+    posix_spawn_file_actions_adddup2(&actions, sockets.theirs, 3)
+    posix_spawn_file_actions_adddup2(&actions, line.theirs, 4)
+    var variables = ProcessInfo.processInfo.environment
     // The runtime's own crash handler would fork a debugger; ours reports and parks.
-    environment["SWIFT_BACKTRACE"] = "enable=no"
+    variables["SWIFT_BACKTRACE"] = "enable=no"
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
     // A process group of its own: Ctrl-C in a console is the kernel's to handle.
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
     var child: pid_t = 0
-    let code = withCStrings([executable, "--channel", "3"]) { argv in
-      withCStrings(environment.map { "\($0)=\($1)" }) { envp in
-        posix_spawn(&child, executable, &actions, &attributes, argv, envp)
+    let code = withCStrings([environment.guardian, folder, environment.host, "--channel", "3"]) { argv in
+      withCStrings(variables.map { "\($0)=\($1)" }) { envp in
+        posix_spawn(&child, environment.guardian, &actions, &attributes, argv, envp)
       }
     }
-    close(out[1])
-    close(err[1])
-    close(sockets[1])
+    for descriptor in [out[1], err[1], sockets.theirs, line.theirs] { close(descriptor) }
+    func discard() { for descriptor in [out[0], err[0], sockets.ours, line.ours] { close(descriptor) } }
     guard code == 0 else {
-      for descriptor in [out[0], err[0], sockets[0]] { close(descriptor) }
+      discard()
       errno = code
-      throw posixError("posix_spawn \(executable)")
+      throw posixError("posix_spawn \(environment.guardian)")
     }
-    pid = child
+    guardian = child
+    guard let host = Self.readNumber(line.ours) else {
+      discard()
+      kill(child, SIGKILL)
+      while waitpid(child, nil, 0) < 0 && errno == EINTR {}
+      throw CompileFailure.system("\(environment.guardian) started no process for cells")
+    }
+    pid = host
     pipes = (out[0], err[0])
-    channel = FrameChannel(descriptor: sockets[0])
+    channel = FrameChannel(descriptor: sockets.ours)
+    lifeline.withLock { $0 = line.ours }
     for descriptor in [out[0], err[0]] { _ = fcntl(descriptor, F_SETFL, O_NONBLOCK) }
-    log.debug("host started", metadata: ["pid": "\(child)"])
+    log.debug("host started", metadata: ["pid": "\(host)"])
+  }
+
+  /// The end for the child lies above those numbers that the child's descriptors get.
+  private static func socketPair() throws -> (ours: Int32, theirs: Int32) {
+    var ends: [Int32] = [-1, -1]
+    guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
+      throw posixError("socketpair")
+    }
+    let moved = fcntl(ends[1], F_DUPFD_CLOEXEC, 16)
+    guard moved >= 0 else {
+      for end in ends { close(end) }
+      throw posixError("fcntl")
+    }
+    close(ends[1])
+    return (ends[0], moved)
+  }
+
+  /// What the guard says first: the number of the process that it has started, and a line's end.
+  private static func readNumber(_ descriptor: Int32) -> pid_t? {
+    var digits = ""
+    while true {
+      var byte: UInt8 = 0
+      let count = read(descriptor, &byte, 1)
+      if count < 0 && errno == EINTR { continue }
+      guard count == 1, digits.utf8.count < 20 else { return nil }
+      if byte == UInt8(ascii: "\n") { return pid_t(digits) }
+      digits.unicodeScalars.append(Unicode.Scalar(byte))
+    }
   }
 
   // MARK: Reading
@@ -156,7 +187,7 @@ final class HostLink: @unchecked Sendable {
     }
 
     // A process that user code forked may hold the channel open: the end of the host itself is what counts.
-    let process = chs_process_descriptor(pid)
+    let process = chs_process_descriptor(guardian)
     defer { if process >= 0 { close(process) } }
     while true {
       var wanted = [pollfd(fd: channel.descriptor, events: Int16(POLLIN), revents: 0)]
@@ -186,10 +217,14 @@ final class HostLink: @unchecked Sendable {
     for index in streams.indices { drain(index, atMost: .max) }
     for index in streams.indices { streams[index].finish(receive) }
     // The channel may have been closed by user code while the process lives on: without it, it's of no use.
-    // What cells started ends with it, or nobody could end it any more.
-    kill(-pid, SIGKILL)
+    terminate()
+    // The guard ends as the host did.
     var status: Int32 = 0
-    while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
+    while waitpid(guardian, &status, 0) < 0 && errno == EINTR {}
+    lifeline.withLock { descriptor in
+      close(descriptor)
+      descriptor = -1
+    }
     close(pipes.out)
     close(pipes.err)
     close(channel.descriptor)

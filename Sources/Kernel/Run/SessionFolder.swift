@@ -27,6 +27,13 @@ final class SessionFolder: Sendable {
   /// Everything in it, the folder itself last. Safe to call twice.
   func remove() { try? FileManager.default.removeItem(atPath: path) }
 
+  /// Removes the cells that were compiled here.
+  func removeCells() {
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] {
+      if name.hasPrefix("Cell") { try? FileManager.default.removeItem(atPath: "\(path)/\(name)") }
+    }
+  }
+
   private static func lockFile(_ folder: String) -> String { folder + "/session.lock" }
 
   private static func sweep(_ parent: String) {

@@ -11,6 +11,8 @@ enum Lane: CaseIterable {
   case syntax
   /// What the kernel knows by itself.
   case knowledge
+  /// Messages of comms, in the order in which they came: their handlers are code of the session.
+  case comms
 
   init(_ type: String) {
     self =
@@ -18,10 +20,11 @@ enum Lane: CaseIterable {
       case "execute_request": .cells
       case "complete_request", "inspect_request": .language
       case "is_complete_request": .syntax
+      case "comm_open", "comm_msg", "comm_close", "comm_info_request": .comms
       default: .knowledge
       }
   }
 
   /// The lanes that all shells share.
-  static let shared: [Lane] = [.language, .syntax, .knowledge]
+  static let shared: [Lane] = [.language, .syntax, .knowledge, .comms]
 }

@@ -92,11 +92,12 @@ extension Session {
     name: "Interrupted", value: "the kernel was shut down while the cell ran",
     traceback: ["Interrupted: the kernel was shut down while the cell ran"])
 
-  private func relay(_ event: CellEvent, of message: IncomingMessage, count: Int, silent: Bool, stored: Bool) {
+  func relay(_ event: CellEvent, of message: IncomingMessage, count: Int, silent: Bool, stored: Bool) {
     let parent = message.headerBytes
     switch event {
     case .inputRequest(let prompt, let password, let reply):
       input.ask(.init(prompt: prompt, password: password), of: message, reply: reply)
+    case .comm(let comm): publish(comm, parent: parent)
     case _ where silent: break
     case .stream(let name, let text):
       iopub.publishOutput("stream", Stream(name: name.rawValue, text: text), parent: parent)

@@ -14,18 +14,10 @@ extension Session {
         case "inspect_request": try inspect(message)
         case "is_complete_request": try completeness(message)
         case "history_request": try answerHistory(message)
-        case "comm_info_request":
-          _ = try message.content(as: CommInfoRequest.self)
-          shell.reply(
-            to: message, "comm_info_reply",
-            ["status": .string("ok"), "comms": .object([:])] as [String: JSONValue])
-        case "comm_open":
-          // No target is registered in this kernel: the specification asks for an immediate close.
-          let comm = try message.content(as: CommOpen.self)
-          iopub.publish(
-            "comm_close", ["comm_id": .string(comm.id), "data": .object([:])] as [String: JSONValue],
-            parent: message.headerBytes)
-        case "comm_msg", "comm_close": break
+        case "comm_info_request": try answerCommInfo(message)
+        case "comm_open": try receive(.open, message)
+        case "comm_msg": try receive(.message, message)
+        case "comm_close": try receive(.close, message)
         // Older clients ask this on the shell channel.
         case "interrupt_request": answerControlRequest(message, on: shell)
         default: refuseUnknown(message, on: shell)

@@ -85,9 +85,16 @@ struct ShutdownRequest: Decodable {
   var restart: Bool?
 }
 
-struct CommOpen: Decodable {
+/// Of `comm_open`, `comm_msg` and `comm_close`.
+struct CommContent: Codable {
   var id: String
-  enum CodingKeys: String, CodingKey { case id = "comm_id" }
+  var target: String?
+  var data: JSONValue?
+  enum CodingKeys: String, CodingKey {
+    case id = "comm_id"
+    case target = "target_name"
+    case data
+  }
 }
 
 struct CommInfoRequest: Decodable {
