@@ -78,3 +78,25 @@ def test_each_kind_of_result_is_one_page(executable, tmp_path, command):
     tree = xml.parse(page).getroot()
     assert tree.find(".//{http://www.w3.org/2000/svg}svg") is not None and tree.find(".//table") is not None
     assert "<script" not in page.read_text()
+
+
+def test_measures_places_and_tunings_are_chosen_from_outside(executable):
+    ended = run(
+        executable, "compare", *SMALL, "--measures", "simAM,orderSensitivity", "--positions", "after:Review:", "--point",
+        "attentionOutput", "--tuning", "keyValue", "--loss", "all", "--json")
+    assert ended.returncode == 0, ended.stderr
+    result = json.loads(ended.stdout)
+    spec = result["spec"]
+    assert spec["measures"] == ["orderSensitivity", "simAM"] and spec["positions"] == {"after": "Review:"}
+    assert spec["point"] == "attentionOutput" and spec["tuning"]["method"] == "keyValue"
+    for repetition in result["repetitions"]:
+        assert set(repetition["figures"]) == {"simAM", "orderSensitivity"}
+        assert "otherOrder" in repetition["figures"]["simAM"]["baselines"]
+
+
+@pytest.mark.parametrize(
+    "option", [("--measures", "beauty"), ("--positions", "middle"), ("--point", "heart"), ("--tuning", "magic")])
+def test_a_choice_that_there_is_not_is_refused_with_those_there_are(executable, option):
+    ended = run(executable, "compare", *SMALL, *option)
+    assert ended.returncode != 0
+    assert option[0] in ended.stderr and option[1] in ended.stderr

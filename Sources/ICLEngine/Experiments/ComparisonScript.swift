@@ -63,8 +63,13 @@ package struct ComparisonScript: Sendable, Encodable {
         .unsupported, "a comparison is written out where answers are labels", at: "task \(run.task.name)",
         expected: "a task with label words", found: "answers that the model writes")
     }
-    let prepared = try run.prepared(twin: nil)
     let spec = run.spec
+    guard spec.tuning.method == .lora else {
+      throw EngineError(
+        .unsupported, "a comparison is written out where tuning is LoRA", at: "comparison.tuning.method",
+        expected: "lora", found: spec.tuning.method.rawValue)
+    }
+    let prepared = try run.prepared(twin: nil)
     task = run.task.name
     model = run.model.provenance
     self.spec = spec

@@ -82,22 +82,30 @@ package struct SpecificationReader {
   }
 
   /// What keys with a few values may have.
-  private static let choices = [
-    "wrongLabelKind": WrongLabelKind.allCases.map(\.rawValue).joined(separator: ", "),
-    "choice": DemonstrationChoice.allCases.map(\.rawValue).joined(separator: ", "),
-    "likeness": Likeness.allCases.map(\.rawValue).joined(separator: ", "),
-    "order": DemonstrationOrder.allCases.map(\.rawValue).joined(separator: ", "),
-    "positions": "last, queryMean, firstOfLabel, lastOfLabel, {\"after\": \"text\"}, or a negative index",
-    "point": StatePoint.allCases.map(\.rawValue).joined(separator: ", "),
-    "measures": "a list among " + Measure.allCases.map(\.rawValue).joined(separator: ", "),
-    "method": TuningSettings.Method.allCases.map(\.rawValue).joined(separator: ", "),
-    "loss": TuningSettings.Loss.allCases.map(\.rawValue).joined(separator: ", "),
-    "labelWords": "meaningful, arbitrary, swapped, or a list of words",
-    "baselines": "a list among " + Baseline.allCases.map(\.rawValue).joined(separator: ", "),
-    "projections": "a list among " + Projection.allCases.map(\.rawValue).joined(separator: ", "),
-    "demonstrationTask": ClassificationTask.shippedNames.joined(separator: ", ") + ", or a whole task",
-    "factor": SweepFactor.names.joined(separator: ", "),
-  ]
+  private static let choices: [String: String] = {
+    func names<T: RawRepresentable & CaseIterable>(_ type: T.Type) -> String where T.RawValue == String {
+      type.allCases.map(\.rawValue).joined(separator: ", ")
+    }
+    func list<T: RawRepresentable & CaseIterable>(_ type: T.Type) -> String where T.RawValue == String {
+      "a list among " + names(type)
+    }
+    var choices: [String: String] = [:]
+    choices["wrongLabelKind"] = names(WrongLabelKind.self)
+    choices["choice"] = names(DemonstrationChoice.self)
+    choices["likeness"] = names(Likeness.self)
+    choices["order"] = names(DemonstrationOrder.self)
+    choices["positions"] = #"last, queryMean, firstOfLabel, lastOfLabel, {"after": "text"}, or a negative index"#
+    choices["point"] = names(StatePoint.self)
+    choices["measures"] = list(Measure.self)
+    choices["method"] = names(TuningSettings.Method.self)
+    choices["loss"] = names(TuningSettings.Loss.self)
+    choices["labelWords"] = "meaningful, arbitrary, swapped, or a list of words"
+    choices["baselines"] = list(Baseline.self)
+    choices["projections"] = list(Projection.self)
+    choices["demonstrationTask"] = ClassificationTask.shippedNames.joined(separator: ", ") + ", or a whole task"
+    choices["factor"] = SweepFactor.names.joined(separator: ", ")
+    return choices
+  }()
 
   private static func words(_ type: Any.Type) -> String {
     switch type {

@@ -11,23 +11,28 @@ extension Comparison {
         .init(
           title: "What was found",
           parts: (isPartial ? ["Interrupted: these are the repetitions that were finished."] + notes : notes)
-            .map { .text($0) } + [.table(similarityTable), .table(accuracyTable)]
-            + (measured.isEmpty ? [] : [.table(measureTable)])),
+            .map { .text($0) } + foundTables),
         .init(title: "Through the layers", parts: [.picture(plot(.layers)), .table(layerTable)]),
         .init(title: "Condition by condition", parts: [.picture(plot(.heatmap))]),
         .init(title: "The states themselves", parts: [.picture(plot(.projection))]),
         .init(title: "Layer by layer", parts: [.picture(plot(.cka))]),
-      ] + (measured.isEmpty ? [] : [.init(title: "Measure by measure", parts: measureParts)])
-        + ReportPage.origins(spec, provenance, reproduce)
+      ] + measureSections + ReportPage.origins(spec, provenance, reproduce)
     ).html
   }
 }
 
 extension Comparison {
-  /// Those that go through the layers as pictures, all of them as a table.
-  private var measureParts: [ReportPage.Part] {
+  private var foundTables: [ReportPage.Part] {
+    let tables = [similarityTable, accuracyTable] + (measured.isEmpty ? [] : [measureTable])
+    return tables.map { .table($0) }
+  }
+
+  /// The measures that go through the layers as pictures, all of them as a table; nothing where nothing was measured.
+  private var measureSections: [ReportPage.Section] {
+    if measured.isEmpty { return [] }
     let courses = measured.filter { !course($0, of: mainSubject($0)).isEmpty }
-    return courses.map { .picture(plot(measure: $0)) } + [.table(measurePairTable)]
+    let pictures: [ReportPage.Part] = courses.map { .picture(plot(measure: $0)) }
+    return [ReportPage.Section(title: "Measure by measure", parts: pictures + [.table(measurePairTable)])]
   }
 }
 
@@ -41,14 +46,20 @@ extension Sweep {
         .init(
           title: "What was found",
           parts: (isPartial ? [.text("Interrupted: these are the values that were finished.")] : [])
-            + PlotKind.allCases.map { .picture(plot($0)) } + [.table(table)]
-            + (comparisons.contains { !$0.measured.isEmpty } ? [.table(measureTable)] : []))
+            + PlotKind.allCases.map { .picture(plot($0)) } + foundTables)
       ]
         + zip(values, comparisons).map { value, comparison in
           .init(
             title: "\(factor): \(value)", parts: [.text(comparison.heading), .picture(comparison.plot(.layers))])
         } + (first.map { ReportPage.origins($0.spec, $0.provenance, reproduce, of: "the first value") } ?? [])
     ).html
+  }
+}
+
+extension Sweep {
+  private var foundTables: [ReportPage.Part] {
+    let isMeasured = comparisons.contains { !$0.measured.isEmpty }
+    return isMeasured ? [.table(table), .table(measureTable)] : [.table(table)]
   }
 }
 
