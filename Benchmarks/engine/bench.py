@@ -22,6 +22,8 @@ import subprocess
 import sys
 import time
 
+import compare_work
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 ENGINE = pathlib.Path(os.environ.get("ICL_KERNEL_EXECUTABLE", ROOT / ".build/release/icl-kernel"))
@@ -152,6 +154,7 @@ def works(shop, types, many):
         "engine": lambda: shop.engine("tune", shop.model("tiny", "Q8_0"), "bf16", tokens=512),
         "PEFT bf16": lambda: shop.torch("tune"),
     }, {"PEFT bf16": 1.3})
+    yield from compare_work.works(shop)
 
 
 def against_limits(shop, many, rounds, limits, report):
@@ -195,7 +198,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="prefill,decode,states,tune,7b")
+    parser.add_argument("--only", default="prefill,decode,states,tune,compare,7b")
     parser.add_argument("--types", default="Q4_0,Q8_0,Q4_K,Q6_K")
     parser.add_argument("--place", type=pathlib.Path, default=pathlib.Path.home() / ".cache/icl-bench")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("out/engine-bench.json"))

@@ -2,7 +2,8 @@
 
     python Benchmarks/engine/random_model.py 7b Q4_0 /tmp/7b.gguf
 
-Shapes: 7b and 13b (Llama 2), 8b (Llama 3.1), tiny (TinyLlama 1.1B), mistral (7B). Types: Q4_0, Q8_0, F16. As
+Shapes: 7b and 13b (Llama 2), 8b (Llama 3.1), tiny (TinyLlama 1.1B), mistral (7B), 160m (with the vocabulary of the model
+that ships, so that it reads text in words, not in bytes). Types: Q4_0, Q8_0, F16. As
 llama-quantize has it, the output matrix of a Q4_0 file is Q6_K. Weights have the deviation 1/√columns, so that states
 stay finite through all layers; the same seed gives the same file. Memory stays below 300 MB.
 """
@@ -14,7 +15,10 @@ import pathlib
 import gguf
 import numpy as np
 
+SHIPPED = pathlib.Path(__file__).resolve().parents[2] / "Sources/ICLEngine/Resources/tour.gguf"
 SHAPES = {
+    "160m": dict(layers=12, hidden=768, heads=12, kv=12, ff=3072, vocabulary=32000, context=2048, base=10000.0,
+                 reads=SHIPPED),
     "tiny": dict(layers=22, hidden=2048, heads=32, kv=4, ff=5632, vocabulary=32000, context=2048, base=10000.0),
     "7b": dict(layers=32, hidden=4096, heads=32, kv=32, ff=11008, vocabulary=32000, context=4096, base=10000.0),
     "mistral": dict(layers=32, hidden=4096, heads=32, kv=8, ff=14336, vocabulary=32000, context=32768, base=10000.0),
@@ -37,6 +41,14 @@ def rows(random, count, columns, kind, deviation):
     return blocks.reshape(count, -1)
 
 
+def vocabulary(path):
+    """Pieces, scores and types of a file's tokens; bytes alone without one."""
+    if path is None:
+        return ["<unk>", "<s>", "</s>"] + [f"<0x{byte:02X}>" for byte in range(256)], [0.0] * 259, [2, 3, 3] + [6] * 256
+    fields = gguf.GGUFReader(path).fields
+    return tuple(fields[f"tokenizer.ggml.{name}"].contents() for name in ("tokens", "scores", "token_type"))
+
+
 def write(path, shape, kind, seed=0):
     random = np.random.Generator(np.random.SFC64(seed))
     c = SHAPES[shape]
@@ -53,12 +65,13 @@ def write(path, shape, kind, seed=0):
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_dimension_count(e)
     writer.add_rope_freq_base(c["base"])
-    pieces = ["<unk>", "<s>", "</s>"] + [f"<0x{byte:02X}>" for byte in range(256)]
-    pieces += [f"p{i}" for i in range(v - len(pieces))]
+    pieces, scores, types = vocabulary(c.get("reads"))
+    rest = v - len(pieces)
     writer.add_tokenizer_model("llama")
-    writer.add_token_list(pieces)
-    writer.add_token_scores([0.0] * v)
-    writer.add_token_types([2, 3, 3] + [6] * 256 + [1] * (v - 259))
+    # Pieces that no text has fill the rest.
+    writer.add_token_list(pieces + [f"<unused {i}>" for i in range(rest)])
+    writer.add_token_scores(scores + [-1e6] * rest)
+    writer.add_token_types(types + [5] * rest)
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
 

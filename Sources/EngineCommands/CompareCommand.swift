@@ -24,18 +24,35 @@ struct CompareCommand: ParsableCommand {
       With --keep, each finished repetition stays in a folder, and the same command goes on where it was stopped. \
       With --shard 2/4 as well, only every fourth repetition is run: run all four shards, anywhere, in any order; \
       copy what they kept into one folder if they had several, or name all of them to `icl-kernel merge`.
+
+      With --export, nothing is run: prompts as text and token ids, the examples that are tuned on and the adapters that \
+      tuning begins with are written to a folder, for another program to do the same on the same weights \
+      (Benchmarks/engine/peer_comparison.py does it with transformers and PEFT).
       """)
 
   @OptionGroup var options: ExperimentOptions
   @OptionGroup var output: ResultOutput
   @Option(help: "Keep each finished repetition in this folder, and go on from what is there.") var keep: String?
   @Option(help: "Run one part of the experiment only, such as 2/4. Needs --keep.") var shard: String?
+  @Option(help: "Run nothing; write prompts, token ids and initial adapters to this folder.") var export: String?
+  @Option(
+    help: ArgumentHelp("How products are computed; see `icl-kernel states --help`.", valueName: "f32|bf16|int8"),
+    transform: ModelOptions.precision(named:))
+  var precision = Precision.f32
 
   func run() throws {
     let chosen = try options.experiment()
-    let experiment = ExperimentRun(
-      model: chosen.engine.model, task: chosen.task, base: chosen.comparison, over: chosen.sweep)
-    if let shard {
+    let model = try chosen.engine.with(precision).model
+    let experiment = ExperimentRun(model: model, task: chosen.task, base: chosen.comparison, over: chosen.sweep)
+    if let export {
+      guard experiment.factor == nil else {
+        throw EngineError(
+          .invalidArgument, "one comparison is exported, not a sweep", at: "--export",
+          expected: "a specification without \"sweep\"", found: "a sweep",
+          nextStep: "export each value by itself")
+      }
+      try ComparisonScript(ComparisonRun(model: model, task: chosen.task, spec: chosen.comparison)).write(to: export)
+    } else if let shard {
       guard let keep else {
         throw EngineError(
           .invalidArgument, "a shard's repetitions must be kept somewhere", expected: "--keep FOLDER", found: "none")

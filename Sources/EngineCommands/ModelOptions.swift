@@ -14,14 +14,16 @@ struct ModelOptions: ParsableArguments {
       How products are computed: f32 as other programs do in F32 (the default), bf16 the fastest on many tokens where \
       the processor has AMX, int8 the fastest on one token at a time and elsewhere. Each gives figures of its own.
       """, valueName: "f32|bf16|int8"),
-    transform: { name in
-      if let precision = Precision(rawValue: name) { return precision }
-      throw ValidationError("--precision is f32, bf16 or int8, not '\(name)'.")
-    })
+    transform: ModelOptions.precision(named:))
   var precision = Precision.f32
 
   @Flag(help: "Write one line of JSON.")
   var json = false
+
+  static func precision(named name: String) throws -> Precision {
+    if let precision = Precision(rawValue: name) { return precision }
+    throw ValidationError("--precision is f32, bf16 or int8, not '\(name)'.")
+  }
 
   func load() throws -> Engine {
     try (model.map { path throws(EngineError) in try Engine(model: path) } ?? Engine()).with(precision)

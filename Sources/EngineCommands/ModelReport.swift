@@ -22,6 +22,8 @@ public struct ModelReport: Encodable {
   public var contextLength: Int
   public var chatTemplate: String
   public var needs: [Need]
+  /// Bytes that the weights take once more in a precision that packs them; precisions that don't are left out.
+  public var packed: [String: Int]
 
   /// Reads the model's metadata and vocabulary; no weight is touched.
   public init(path: String) throws {
@@ -37,6 +39,8 @@ public struct ModelReport: Encodable {
     chatTemplate =
       model.chatTemplate.map { ChatTemplate(template: $0).map { "\($0)" } ?? "one that the engine doesn't know" }
       ?? "none"
+    packed = Dictionary(
+      uniqueKeysWithValues: Precision.allCases.map { ($0.rawValue, memory.packedBytes(in: $0)) }.filter { $0.1 > 0 })
     let lengths = Set(
       [512, 2048, model.configuration.contextLength].map { min($0, model.configuration.contextLength) })
     needs = lengths.sorted().map { tokens in
@@ -60,6 +64,9 @@ public struct ModelReport: Encodable {
       lines.append(
         "  \(need.tokens) tokens: \(bytes(need.total)) (keys and values \(bytes(need.keyValues)), "
           + "pass \(bytes(need.pass)))")
+    }
+    for (precision, count) in packed.sorted(by: { $0.key < $1.key }) {
+      lines.append("computed in \(precision): \(bytes(count)) more, for weights that are packed at their first use")
     }
     return lines.joined(separator: "\n")
   }

@@ -2,26 +2,34 @@ import ArgumentParser
 import Foundation
 import ICLEngine
 
-/// `tune`: a low-rank adapter from examples.
+/// `tune`: a low-rank adapter, key and value projections, or a whole model from examples.
 struct TuneCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "tune", abstract: "Tune a low-rank adapter (LoRA) on examples.",
+    commandName: "tune", abstract: "Tune a model on examples: a low-rank adapter (LoRA), keys and values, everything.",
     discussion: """
       Examples are lines of JSON: {"prompt": "…", "answer": "…"}, of which only the answer counts in the loss, or
-      {"text": "…"}, of which everything does. The adapter is saved as PEFT saves one.
+      {"text": "…"}, of which everything does.
+      --method lora saves an adapter as PEFT does. --method full tunes every parameter and --method key-value the key and
+      value projections alone; they save a model: one GGUF file if the name ends in .gguf, else a Hugging Face folder.
+      Both keep what they tune in F32, with gradient and moments 16 bytes a number: for small models, or few --layers.
       Interrupted with Ctrl-C, it keeps the last whole update; with --checkpoint the same command goes on from there, and
       ends with the bits of a run that was never interrupted.
-      With --json: {"losses":[…],"steps":N,"interrupted":false,"seconds":…,"tokensPerSecond":…,"adapter":"…"}.
+      With --json: {"method":"…","losses":[…],"steps":N,"interrupted":false,"seconds":…,"tokensPerSecond":…,\
+      "adapter":"…" or "model":"…"}.
       """)
+
+  enum Method: String, ExpressibleByArgument, CaseIterable, Encodable {
+    case lora, full
+    case keyValue = "key-value"
+  }
 
   @OptionGroup var options: ModelOptions
   @Option(help: "A .jsonl file of examples.") var data: String
-  @Option(help: "The folder that the adapter is saved to.") var out: String?
-  @Option(help: "Rank of the updates.") var rank = 8
-  @Option(help: "The update is scaled by alpha / rank.") var alpha: Float = 16
-  @Option(help: "Which of q,k,v,o,gate,up,down are tuned, with commas between.") var projections = "q,v"
-  @Option(help: "Share of their input that updates don't see in a step.") var dropout: Float = 0
-  @Flag(help: "Scale by alpha / √rank instead (rank-stabilized).") var rankStabilized = false
+  @Option(help: ArgumentHelp("What is tuned.", valueName: "lora|full|key-value")) var method = Method.lora
+  @Option(help: "Where the adapter (a folder), or the model (a .gguf file or a folder), is saved.") var out: String?
+  @Option(help: "Type of a model's matrices: F32, F16, BF16 or, in a GGUF file, Q8_0, Q4_0 and so on. Default: F32.")
+  var type: String?
+  @OptionGroup(title: "LoRA") var lora: LoRAOptions
   @Option(help: ArgumentHelp("Which blocks are tuned, from 1; all without it.", valueName: "1,2,…")) var layers: String?
   @Option(help: ArgumentHelp("The optimizer.", valueName: "adamw|sgd")) var optimizer = "adamw"
   @Option(help: "Momentum of sgd.") var momentum: Float = 0
@@ -54,6 +62,18 @@ struct TuneCommand: ParsableCommand {
     if let layers, layers.split(separator: ",", omittingEmptySubsequences: false).contains(where: { Int($0) == nil }) {
       throw ValidationError("--layers takes whole numbers, not '\(layers)'.")
     }
+    if method == .lora {
+      if type != nil { throw ValidationError("--type goes with a tuned model; an adapter is F32.") }
+    } else if let name = lora.named {
+      throw ValidationError("\(name) goes with --method lora alone.")
+    }
+    _ = try output()
+  }
+
+  /// Where a tuned model goes.
+  private func output() throws -> ModelOutput? {
+    guard method != .lora, let out else { return nil }
+    return try ModelOutput(out, type: type ?? "F32", asFolder: !out.lowercased().hasSuffix(".gguf"))
   }
 
   private struct Line: Decodable {
@@ -63,28 +83,27 @@ struct TuneCommand: ParsableCommand {
   }
 
   private struct Report: Encodable {
+    var method: Method
     var losses: [Float]
     var steps: Int
     var interrupted: Bool
     var seconds: Double
     var tokensPerSecond: Double
     var adapter: String?
+    var model: String?
   }
 
   func run() throws {
     let engine = try options.load()
     let examples = try Self.examples(data, tokenizer: engine.model.tokenizer)
-    let chosen = try projections.split(separator: ",").map { name in
-      guard let projection = Projection(rawValue: name.trimmingCharacters(in: .whitespaces)) else {
-        throw EngineError(
-          .invalidArgument, "no such projection", at: "--projections",
-          expected: Projection.allCases.map(\.rawValue).joined(separator: ","), found: String(name))
+    let chosen: TuningMethod =
+      switch method {
+      case .lora: try lora.method()
+      case .full: .full
+      case .keyValue: .keyValue
       }
-      return projection
-    }
     let settings = TuningConfiguration(
-      method: .lora(
-        rank: rank, alpha: alpha, projections: chosen, dropout: dropout, isRankStabilized: rankStabilized),
+      method: chosen,
       optimizer: optimizer == "sgd" ? .sgd(momentum: momentum, weightDecay: decay) : .adamW(weightDecay: decay),
       learningRate: rate, schedule: cosine ? .cosine : Self.schedules[schedule] ?? .constant, warmUpSteps: warmUp,
       steps: steps, batchSize: batch, accumulation: accumulate, clip: clip, seed: seed,
@@ -105,21 +124,32 @@ struct TuneCommand: ParsableCommand {
     }
     let time = start.duration(to: clock.now)
     let seconds = Double(time.components.seconds) + Double(time.components.attoseconds) * 1e-18
-    if let out, let adapter = result.adapter {
-      try adapter.write(to: out, for: engine.model.configuration, baseModel: engine.model.name)
-    }
+    try save(result, of: engine.model)
     let perStep = examples.reduce(0) { $0 + $1.tokens.count } * min(batch ?? examples.count, examples.count)
     let tokens = Double(perStep) / Double(examples.count) * Double(done)
     let report = Report(
-      losses: result.losses, steps: result.completedSteps, interrupted: result.isInterrupted, seconds: seconds,
-      tokensPerSecond: seconds > 0 ? tokens / seconds : 0, adapter: out)
+      method: method, losses: result.losses, steps: result.completedSteps, interrupted: result.isInterrupted,
+      seconds: seconds, tokensPerSecond: seconds > 0 ? tokens / seconds : 0, adapter: method == .lora ? out : nil,
+      model: method == .lora ? nil : out)
     if options.json { return try printJSON(report) }
     print(
       "\(report.steps) steps on \(examples.count) examples in \(Self.rounded(seconds)) s, "
         + "\(Int(report.tokensPerSecond)) tokens a second"
         + (report.interrupted ? "; interrupted" : "")
         + (result.losses.first.map { ": loss \($0)" } ?? "") + (result.losses.last.map { " → \($0)" } ?? "")
-        + (out.map { "; adapter in \($0)" } ?? ""))
+        + (out.map { "; \(method == .lora ? "adapter" : "model") in \($0)" } ?? ""))
+  }
+
+  private func save(_ result: TuningResult, of model: LlamaModel) throws {
+    if let out, let adapter = result.adapter {
+      try adapter.write(to: out, for: model.configuration, baseModel: model.name)
+    }
+    guard let output = try output(), let weights = result.weights else { return }
+    let tuned = try LlamaModel(
+      configuration: model.configuration, weights: weights, tokenizer: model.tokenizer, name: model.name,
+      chatTemplate: model.chatTemplate)
+    // What was tuned for hours is written even if the run was interrupted.
+    try output.write(tuned) { _ throws(EngineError) in }
   }
 
   /// Runs `body` with Ctrl-C as an interruption of the engine instead of the end of the process.
@@ -158,5 +188,37 @@ struct TuneCommand: ParsableCommand {
       }
     }
     return examples
+  }
+}
+
+/// What only a low-rank adapter has.
+struct LoRAOptions: ParsableArguments {
+  @Option(help: "Rank of the updates. Default: 8.") var rank: Int?
+  @Option(help: "The update is scaled by alpha / rank. Default: 16.") var alpha: Float?
+  @Option(help: "Which of q,k,v,o,gate,up,down are tuned, with commas between. Default: q,v.") var projections: String?
+  @Option(help: "Share of their input that updates don't see in a step. Default: 0.") var dropout: Float?
+  @Flag(help: "Scale by alpha / √rank instead (rank-stabilized).") var rankStabilized = false
+
+  /// The first option that was given.
+  var named: String? {
+    if rank != nil { return "--rank" }
+    if alpha != nil { return "--alpha" }
+    if projections != nil { return "--projections" }
+    if dropout != nil { return "--dropout" }
+    return rankStabilized ? "--rank-stabilized" : nil
+  }
+
+  func method() throws(EngineError) -> TuningMethod {
+    var chosen: [Projection] = []
+    for name in (projections ?? "q,v").split(separator: ",") {
+      guard let projection = Projection(rawValue: name.trimmingCharacters(in: .whitespaces)) else {
+        throw EngineError(
+          .invalidArgument, "no such projection", at: "--projections",
+          expected: Projection.allCases.map(\.rawValue).joined(separator: ","), found: String(name))
+      }
+      chosen.append(projection)
+    }
+    return .lora(
+      rank: rank ?? 8, alpha: alpha ?? 16, projections: chosen, dropout: dropout ?? 0, isRankStabilized: rankStabilized)
   }
 }

@@ -29,10 +29,17 @@ package enum Fixtures {
   /// Runs a script of `Tests/Fixtures/python`; throws with what it printed when it fails.
   @discardableResult
   package static func runPython(_ script: String, _ arguments: [String]) throws -> String {
+    try runPython(root.appending(path: "Tests/Fixtures/python/\(script)"), arguments)
+  }
+
+  /// Runs a script that lies elsewhere in the checkout.
+  @discardableResult
+  package static func runPython(_ file: URL, _ arguments: [String]) throws -> String {
+    let script = file.lastPathComponent
     guard let python else { throw ScriptFailure(script: script, status: -1, output: noPython) }
     let process = Process()
     process.executableURL = python
-    process.arguments = [root.appending(path: "Tests/Fixtures/python/\(script)").path] + arguments
+    process.arguments = [file.path] + arguments
     let pipe = Pipe()
     process.standardOutput = pipe
     process.standardError = pipe

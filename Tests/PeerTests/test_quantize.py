@@ -88,3 +88,34 @@ def test_a_hugging_face_folder_becomes_a_file_that_llama_cpp_runs(llama_cpp, our
     assert [ours.json("tokenize", "--model", path, "--text", t)["ids"] for t in texts] == found
     # This tokenizer's file puts nothing around a text.
     assert llama_cpp.tokenize(path, texts) == found
+
+
+def test_a_merged_adapter_runs_in_llama_cpp_as_apart_here(llama_cpp, ours, tmp_path):
+    from safetensors.numpy import save_file
+    from test_numbers import agree, relative
+
+    source = models.make(tmp_path, "model")
+    base = tmp_path / "base.gguf"
+    ours.run("quantize", "--model", source, "--type", "Q4_0", "--output", base)
+    random = np.random.default_rng(3)
+    (tmp_path / "adapter").mkdir()
+    pairs = {}
+    for layer in range(2):
+        for name, width in (("q", 256), ("v", 128)):
+            for side, shape in (("A", (4, 256)), ("B", (width, 4))):
+                key = f"base_model.model.model.layers.{layer}.self_attn.{name}_proj.lora_{side}.weight"
+                pairs[key] = (random.standard_normal(shape) * 0.05).astype(np.float32)
+    save_file(pairs, tmp_path / "adapter/adapter_model.safetensors")
+    (tmp_path / "adapter/adapter_config.json").write_text(json.dumps(
+        {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "v_proj"]}))
+    logits = {}
+    for kind in ("F32", "Q4_0"):
+        merged = tmp_path / f"merged-{kind}.gguf"
+        ours.run("quantize", "--model", base, "--adapter", tmp_path / "adapter", "--type", kind, "--output", merged)
+        logits[kind] = agree(llama_cpp, ours, merged, models.prompt(80), tmp_path)
+    # Four matrices rounded to 4 bits move the logits by some percent; not one bit of the others is another.
+    assert 1e-3 < relative(logits["Q4_0"], logits["F32"]) < 0.3
+    found, before = tensors(tmp_path / "merged-Q4_0.gguf"), tensors(base)
+    assert found.keys() == before.keys()
+    assert {name for name in found if found[name] != before[name]} == {
+        f"blk.{layer}.attn_{name}.weight" for layer in range(2) for name in "qv"}

@@ -25,6 +25,11 @@ public struct CaptureRequest: Sendable, Equatable {
   /// Whether logits are computed at the chosen positions.
   public var logits: Bool
   /// What is kept of the attention in the chosen layers (from 1 on), with the chosen positions as queries.
+  ///
+  /// A ``PrefixCache`` doesn't keep these rows: one position's are `L·H·(position + 1)` numbers, more than its keys, values
+  /// and states together from some hundred tokens on. A pass that asks for them takes all before the first chosen position
+  /// from the cache and computes that position and those behind it, so that at the last position it costs one token. The
+  /// bits are those of a pass without a cache.
   public var attention: Set<AttentionPoint>
   /// The heads whose attention is kept, from 0; `nil` for all.
   public var heads: [Int]?

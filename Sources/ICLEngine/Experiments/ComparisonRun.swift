@@ -23,6 +23,9 @@ package struct ComparisonRun: Sendable {
   }
   private static let baselineSteps = 4
 
+  /// What decides the beginning of a repetition's tuning.
+  func seed(ofRepetition index: Int) -> UInt64 { spec.seed &+ UInt64(index) }
+
   /// Queries that have the same demonstrations, and so the same tuning.
   struct Group: Sendable {
     let draw: Draw
@@ -107,7 +110,7 @@ package struct ComparisonRun: Sendable {
     _ groups: [Group], index: Int, queries: [Draw.Example], untrained: (any ExperimentModel)?, progress: ProgressLine,
     prompts: PromptDigest
   ) throws(EngineError) -> (Repetition, [Condition: Pass]) {
-    let seed = spec.seed &+ UInt64(index)
+    let seed = seed(ofRepetition: index)
     let (passes, answers, shares, losses) = try conditions(
       model, groups, seed: seed, scoring: true, progress: progress, prompts: prompts)
     var repetition = Repetition(

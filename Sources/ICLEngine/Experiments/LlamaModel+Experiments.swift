@@ -1,3 +1,12 @@
+extension TuningSettings {
+  /// Everything that tuning in an experiment is.
+  func configuration(seed: UInt64) -> TuningConfiguration {
+    TuningConfiguration(
+      method: .lora(rank: rank, alpha: alpha, projections: projections), learningRate: learningRate, steps: steps,
+      seed: seed)
+  }
+}
+
 /// The engine's model in experiments.
 extension LlamaModel: ExperimentModel {
   package func tuned(
@@ -22,10 +31,8 @@ extension LlamaModel: ExperimentModel {
     on examples: [(tokens: [Int], lossWeights: [Float])], _ settings: TuningSettings, every: Int?, seed: UInt64,
     onStep: (Float) -> Void
   ) throws(EngineError) -> TuningResult {
-    var configuration = TuningConfiguration(
-      method: .lora(rank: settings.rank, alpha: settings.alpha, projections: settings.projections),
-      learningRate: settings.learningRate, steps: settings.steps, seed: seed,
-      arithmetic: precision == .bf16 ? .bf16 : .reproducible)
+    var configuration = settings.configuration(seed: seed)
+    configuration.arithmetic = precision == .bf16 ? .bf16 : .reproducible
     configuration.snapshotEvery = every
     let result = try LoRATuner.tune(
       self, on: examples.map { TuningExample(tokens: $0.tokens, lossWeights: $0.lossWeights) }, configuration

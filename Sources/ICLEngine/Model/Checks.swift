@@ -91,6 +91,11 @@ extension LlamaWeights {
       + blocks.flatMap { block in Projection.allCases.compactMap { block.projections[$0] } }
   }
 
+  /// The matrices that a pass multiplies with: the output's, which may be the embedding, and the projections.
+  package var multiplied: [WeightMatrix] {
+    [outputOrTied] + blocks.flatMap { block in Projection.allCases.compactMap { block.projections[$0] } }
+  }
+
   public var parameterCount: Int {
     var count = matrices.reduce(finalNorm.count) { $0 + $1.rows * $1.columns }
     for block in blocks {

@@ -19,7 +19,8 @@ extension LlamaModel {
   /// there what was computed.
   ///
   /// Results have the same bits with and without a cache. What was captured before at a position is taken from there;
-  /// other positions whose states are asked for are computed anew. Those that an intervention reaches, and all after
+  /// other positions whose states are asked for are computed anew, and all of them where attention is asked for
+  /// (``CaptureRequest/attention`` says why). Those that an intervention reaches, and all after
   /// them, are neither taken from the cache nor left there.
   /// - Parameters:
   ///   - interventions: in the order in which they act at the same place; none is a plain pass, to the bit
@@ -111,7 +112,7 @@ extension LlamaModel {
   }
 
   /// Fills a result with what the cache knows of positions before `plain`, and takes those that are whole out of
-  /// `slots`. Attention isn't kept: a request for it is computed.
+  /// `slots`. Attention isn't kept (``CaptureRequest/attention``): a request for it is computed.
   private func takeKnown(
     _ prompt: [Int], _ capture: CaptureRequest, _ cache: PrefixCache, _ adapter: LoRAAdapter?, before plain: Int,
     _ slots: inout [Int: Int], _ result: inout HiddenStates

@@ -9,12 +9,29 @@ public struct ModelMemory: Sendable, Equatable {
   public let parameterCount: Int
   /// Bytes of the weight files.
   public let fileByteCount: Int
+  /// The precision that the other figures are for: the model's own.
+  public let precision: Precision
+  private let packed: [Precision: Int]
 
   public init(_ model: LlamaModel) {
     configuration = model.configuration
     parameterCount = model.weights.parameterCount
     fileByteCount = model.files?.byteCount ?? 0
+    precision = model.precision
+    var packed: [Precision: Int] = [:]
+    for precision in Precision.allCases {
+      packed[precision] = model.weights.multiplied.reduce(0) {
+        $0 + PackedWeights.byteCount(of: $1, in: precision)
+      }
+    }
+    self.packed = packed
   }
+
+  /// What the weights take once more when they are packed for a precision's products, all of them being used:
+  /// ``LlamaModel/packedByteCount`` after the first pass with logits. In ``Precision/int8`` Q4_0, Q4_1, Q4_K and Q8_0
+  /// take about what they are stored in (rows up to whole sixteens), types whose codes aren't of 4 bits a byte for each
+  /// weight and the scales; F32, F16, BF16 and Q2_K take nothing.
+  public func packedBytes(in precision: Precision) -> Int { packed[precision] ?? 0 }
 
   /// Keys and values of a context: `4 · 2·L·T·K·E`. A prefix cache keeps as much for each distinct token.
   public func keyValueBytes(tokens: Int) -> Int {
@@ -31,9 +48,11 @@ public struct ModelMemory: Sendable, Equatable {
     return 4 * rows * perRow + ThreadPool.shared.threadCount * perThread
   }
 
-  /// What is kept as long as the model is loaded: norms, and the tokenizer's tables, about 64 bytes a token.
+  /// What is kept as long as the model is loaded: norms, the tokenizer's tables, about 64 bytes a token, and what the
+  /// weights take once more in packed form.
   public var residentBytes: Int {
     4 * (2 * configuration.layerCount + 1) * configuration.hiddenSize + 64 * configuration.vocabularySize
+      + packedBytes(in: precision)
   }
 
   /// All of it, for one prompt of `tokens` with the residual stream of every layer at its last token.

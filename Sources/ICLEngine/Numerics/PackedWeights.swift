@@ -27,6 +27,15 @@ package final class PackedWeights: Sendable {
   /// Bytes that packed matrices take.
   package var byteCount: Int { state.withLock { $0.byteCount } }
 
+  /// Bytes that the packed form of a matrix takes where products are computed so: whole panels of 16 rows in
+  /// ``Precision/int8``; none for a type without integer products, and none in the other precisions.
+  package static func byteCount(of weight: WeightMatrix, in precision: Precision) -> Int {
+    switch precision {
+    case .f32, .bf16: 0
+    case .int8: (weight.rows + 15) / 16 * cqk_int8_panel_bytes(weight.type.kernelType, weight.columns)
+    }
+  }
+
   /// The packed form of a matrix, or `nil` when its type has no integer products. The first call packs.
   package func packed(_ weight: WeightMatrix, pool: ThreadPool) -> PackedMatrix? {
     let panelBytes = cqk_int8_panel_bytes(weight.type.kernelType, weight.columns)

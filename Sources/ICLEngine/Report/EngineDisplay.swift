@@ -24,13 +24,14 @@ extension Engine: RichDisplayable, CustomStringConvertible {
       ["context", "\(shape.contextLength) tokens"],
       ["weights", model.quantization],
     ]
-    if model.precision != .f32 { rows.append(["products", "computed in \(model.precision.rawValue)"]) }
     if let files = model.files { rows.append(["file", ByteCount.text(files.byteCount) + ", mapped"]) }
     let tokens = min(shape.contextLength, 2048)
+    let packed = memory.packedBytes(in: model.precision)
     rows.append([
       "memory beside it",
       "\(ByteCount.text(memory.totalBytes(tokens: tokens))) for \(tokens) tokens, of which "
-        + "\(ByteCount.text(memory.keyValueBytes(tokens: tokens))) keys and values",
+        + "\(ByteCount.text(memory.keyValueBytes(tokens: tokens))) keys and values"
+        + (packed > 0 ? " and \(ByteCount.text(packed)) packed weights" : ""),
     ])
     if model.precision != .f32 { rows.append(["products", "computed in \(model.precision.rawValue)"]) }
     if let files = model.files {

@@ -1,6 +1,10 @@
 extension LlamaWeights {
-  /// The weights with an adapter's update added: `W + scale · B·A`, in F32 whatever `W` was stored as. What the adapter
-  /// doesn't touch stays as it is.
+  /// The weights with an adapter's update added: `W + scale · B·A`, in F32 whatever `W` was stored as: a quantized `W` is
+  /// dequantized exactly. What the adapter doesn't touch stays as it is, quantized and in its file.
+  ///
+  /// The sum isn't rounded to `W`'s type again, because an update smaller than half a step of a quantized grid would be
+  /// lost without a word; ``LlamaModel/write(gguf:as:progress:)`` of the merged model does that for whoever wants the small
+  /// file. A touched matrix takes `4 · rows · columns` bytes of memory.
   ///
   /// A pass over merged weights differs from one with the adapter apart by rounding alone: `x·(W + BA)ᵀ` against
   /// `x·Wᵀ + (x·Aᵀ)·Bᵀ`.

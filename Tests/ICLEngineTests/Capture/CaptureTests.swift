@@ -108,6 +108,23 @@ struct CaptureTests {
     }
   }
 
+  @Test func `attention behind a cached beginning costs the positions that are asked for`() throws {
+    let model = try RandomModel.make()
+    let prompt = BitExactnessTests.prompt(80, seed: 3)
+    let cache = PrefixCache()
+    _ = try model.forward([prompt], capture: CaptureRequest(), cache: cache)
+    for (positions, computed) in [(CaptureRequest.Positions.last, 1), (.some([-3, -1]), 3), (.all, prompt.count)] {
+      let request = CaptureRequest(positions: positions, attention: Set(AttentionPoint.allCases))
+      let alone = try model.forward([prompt], capture: request)[0]
+      for _ in 1...2 {
+        let before = cache.statistics.computed
+        let found = try model.forward([prompt], capture: request, cache: cache)[0]
+        #expect(found.attention == alone.attention && found.rows == alone.rows)
+        #expect(cache.statistics.computed - before == computed)
+      }
+    }
+  }
+
   @Test func `heads that aren't there are refused`() throws {
     let model = try RandomModel.make()
     for heads in [[6], [-1]] {

@@ -6,23 +6,25 @@ struct PrecisionTests {
   /// The grouped model with matrices stored as `type`.
   static func model(_ type: TensorType, _ precision: Precision, threads: Int = 2) throws -> LlamaModel {
     let plain = try RandomModel.make(threads: threads)
-    func stored(_ matrix: WeightMatrix) throws -> WeightMatrix {
-      let bytes = try BlockQuantizer.encode(matrix.dequantized().values, as: type)
-      let owner = OwnedBytes(byteCount: bytes.count)
-      bytes.withUnsafeBytes { owner.bytes.copyMemory(from: $0) }
-      let start = try #require(owner.bytes.baseAddress)
-      return WeightMatrix(
-        name: matrix.name, type: type, rows: matrix.rows, columns: matrix.columns, base: UnsafeRawPointer(start),
-        owner: owner)
-    }
     var weights = plain.weights
-    weights.tokenEmbedding = try stored(weights.tokenEmbedding)
+    weights.tokenEmbedding = try stored(weights.tokenEmbedding, as: type)
     for index in weights.blocks.indices {
-      weights.blocks[index].projections = try weights.blocks[index].projections.mapValues(stored)
+      weights.blocks[index].projections = try weights.blocks[index].projections.mapValues { try stored($0, as: type) }
     }
     return try LlamaModel(
       configuration: plain.configuration, weights: weights, tokenizer: plain.tokenizer, files: nil, pool: plain.pool
     ).with(precision)
+  }
+
+  /// The same matrix in another type.
+  static func stored(_ matrix: WeightMatrix, as type: TensorType) throws -> WeightMatrix {
+    let bytes = try BlockQuantizer.encode(matrix.dequantized().values, as: type)
+    let owner = OwnedBytes(byteCount: bytes.count)
+    bytes.withUnsafeBytes { owner.bytes.copyMemory(from: $0) }
+    let start = try #require(owner.bytes.baseAddress)
+    return WeightMatrix(
+      name: matrix.name, type: type, rows: matrix.rows, columns: matrix.columns, base: UnsafeRawPointer(start),
+      owner: owner)
   }
 
   static let request = CaptureRequest(points: [.residual, .finalNorm], layers: .all, positions: .last, logits: true)
@@ -100,6 +102,21 @@ struct PrecisionTests {
     #expect(model.packedByteCount == expected)
     _ = try model.with(.int8).forward([[1, 2, 3]])
     #expect(model.packedByteCount == expected)
+  }
+
+  @Test(arguments: [TensorType.f32, .f16, .q8_0, .q5_1, .q4_0], Precision.allCases)
+  func `what packing will take is known beforehand`(_ type: TensorType, _ precision: Precision) throws {
+    let model = try Self.model(type, precision)
+    let memory = ModelMemory(model)
+    let packed = memory.packedBytes(in: precision)
+    #expect(model.packedByteCount == 0)
+    _ = try model.forward([[1, 2, 3]], capture: Self.request)
+    #expect(model.packedByteCount == packed)
+    #expect(memory.residentBytes - ModelMemory(try model.with(.f32)).residentBytes == packed)
+    // The tied output too: nothing that is multiplied is left out.
+    let stored = model.weights.matrices.reduce(0) { $0 + $1.rows * $1.bytesPerRow }
+    // (Codes of five bits take a byte.)
+    if precision == .int8 && type.hasIntegerProducts { #expect(packed >= stored && packed < 2 * stored) }
   }
 
   @Test func `types without integer products are multiplied as in F32`() throws {

@@ -68,6 +68,9 @@ struct LoadingTests {
     #expect(memory.keyValueBytes(tokens: 4096) == 6_710_886_400)
     #expect(memory.totalBytes(tokens: 512) < 1_200_000_000)
     #expect(memory.totalBytes(tokens: 1024) > memory.totalBytes(tokens: 512))
+    // In integers all but the embedding and the norms stands in memory again: 12,851,609,600 weights of 18/32 bytes.
+    #expect(memory.packedBytes(in: .int8) == 12_851_609_600 / 32 * 18)
+    #expect(memory.packedBytes(in: .f32) == 0)
   }
 
   @Test func `keys and values take what was said`() throws {
