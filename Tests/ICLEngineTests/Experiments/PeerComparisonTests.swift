@@ -23,7 +23,7 @@ import Testing
     let out = folder.appending(path: "found.json")
     try ComparisonScript(ComparisonRun(model: model, task: task, spec: spec)).write(to: script)
     try model.write(huggingFace: weights, as: .f32)
-    try Fixtures.runPython(Self.script, [script, weights, "--threads", "2", "--out", out.path])
+    try Fixtures.runPython(Self.script, [script, weights, "--threads", "1", "--out", out.path])
     let decoder = JSONDecoder()
     decoder.nonConformingFloatDecodingStrategy = .convertFromString(
       positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
