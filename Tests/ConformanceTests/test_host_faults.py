@@ -386,7 +386,7 @@ def test_leftovers_of_killed_sessions_go_and_those_of_living_ones_stay(start_ker
     for process in processes[:2]:
         os.kill(process, signal.SIGKILL)
     wait_until_gone(processes, seconds=30)
-    (left,) = sessions(tmp_path, pid)
+    (left,) = sessions(tmp_path, processes[1])
     foreign = tmp_path / "icl-session-mine-not-yours"
     foreign.mkdir()
     start_kernel(env=environment).run("1")
