@@ -71,7 +71,7 @@ extension ComparisonRun {
       let draw = prepared.draws[next][0].draw
       guard
         let tuned = try model.tuned(
-          on: tuningSequences(builder(draw), draw.demonstrations), spec.tuning, seed: spec.seed &+ UInt64(next),
+          on: tuningSequences(builder(draw), draw.demonstrations), spec.tuning, seed: seed(ofRepetition: next),
           onStep: { _ in progress.advance() })
       else { return MeasuredFigure() }
       theirs = tuned

@@ -116,9 +116,8 @@ package struct ComparisonScript: Sendable, Encodable {
       }
       return Query(label: query.label, prompts: prompts)
     }
-    let tuning = draw.demonstrations.map { demonstration in
-      let (tokens, weights) = builder.tuningSequence(demonstration)
-      return Example(tokens: tokens, lossWeights: weights)
+    let tuning = run.tuningSequences(builder, draw.demonstrations).map {
+      Example(tokens: $0.tokens, lossWeights: $0.lossWeights)
     }
     return Group(queries: queries, tuning: tuning)
   }

@@ -73,7 +73,8 @@ struct TaskVectorRun {
     else {
       throw EngineError(
         .invalidArgument, "a function vector is the sum of some of the model's heads",
-        at: "task vectors of \(task.name)", expected: "1…\(c.layerCount * c.headCount) heads, demonstrations by chance, tuning by LoRA",
+        at: "task vectors of \(task.name)",
+        expected: "1…\(c.layerCount * c.headCount) heads, demonstrations by chance, tuning by LoRA",
         found: "\(headCount) heads, choice \(spec.choice.rawValue), tuning by \(spec.tuning.method.rawValue)")
     }
     guard !task.hasWrittenAnswers else {
