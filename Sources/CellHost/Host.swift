@@ -109,13 +109,18 @@ final class Host: Sendable {
 
   fileprivate func body(of run: Run) {
     if run.cell.comm != nil {
+      // As with loading: stopped while it holds a lock of the host or of the comms, or waits for one that is then handed
+      // to it, the thread would keep every later message waiting. Only the session's own handlers are open to interrupts.
+      chs_enter_critical()
       run.isLoaded.store(true, ordering: .relaxed)
       let entry: @convention(c) (Int32, UnsafeMutableRawPointer?) -> Int32 = { _, _ in
         Host.current.withLock { $0 }?.receiveComm()
         return 0
       }
       chs_call_entry(unsafeBitCast(entry, to: UnsafeRawPointer.self))
-      return finish(run, .completed)
+      finish(run, .completed)
+      chs_leave_critical()
+      return
     }
     // Stopped while it holds the loader's lock, the thread would keep every later cell from being loaded.
     chs_enter_critical()
@@ -139,7 +144,10 @@ final class Host: Sendable {
 
   private func receiveComm() {
     let id = chs_current_run()
-    if let message = runs.withLock({ $0[id]?.cell.comm }) { Comms.receive(message) }
+    guard let message = runs.withLock({ $0[id]?.cell.comm }), let handler = Comms.handler(of: message) else { return }
+    chs_leave_critical()
+    handler()
+    chs_enter_critical()
   }
 
   /// The cell's entry point; when there is none, the run is over.

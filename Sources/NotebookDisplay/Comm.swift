@@ -57,9 +57,9 @@ public final class Comm: Sendable {
     handlers.withLock { $0.close = handler }
   }
 
-  fileprivate func take(_ message: CommMessage) {
-    let handler = handlers.withLock { message.kind == .close ? $0.close : $0.message }
-    handler?(message.data)
+  fileprivate func handler(of message: CommMessage) -> (@Sendable () -> Void)? {
+    guard let handler = handlers.withLock({ message.kind == .close ? $0.close : $0.message }) else { return nil }
+    return { handler(message.data) }
   }
 }
 
@@ -100,22 +100,22 @@ package enum Comms {
 
   package static func connect(_ sink: @escaping @Sendable (CommMessage) -> Void) { state.withLock { $0.sink = sink } }
 
-  /// Handles a message of the page on the calling thread.
-  package static func receive(_ message: CommMessage) {
+  /// What is to be called for a message of the page; `nil` where nobody handles it.
+  package static func handler(of message: CommMessage) -> (@Sendable () -> Void)? {
     guard message.kind == .open else {
       let comm = state.withLock { state in
         message.kind == .close ? state.open.removeValue(forKey: message.id) : state.open[message.id]
       }
-      comm?.take(message)
-      return
+      return comm?.handler(of: message)
     }
     guard let begin = state.withLock({ $0.targets[message.target] }) else {
       // As the protocol asks for where nobody handles the target.
-      return send(CommMessage(kind: .close, id: message.id))
+      send(CommMessage(kind: .close, id: message.id))
+      return nil
     }
     let comm = Comm(id: message.id, target: message.target)
     add(comm)
-    begin(comm, message.data)
+    return { begin(comm, message.data) }
   }
 
   fileprivate static func register(_ target: String, _ begin: @escaping @Sendable (Comm, String) -> Void) {

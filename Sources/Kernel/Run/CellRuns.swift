@@ -35,18 +35,25 @@ final class Execution: Sendable {
   let tools = ToolRunner()
   /// Of a subshell: what it prints is told apart from what the main shell's cell prints.
   let isSubshell: Bool
-  private let interrupts = Mutex(0)
+  private let interrupts = Mutex((count: 0, last: ContinuousClock.now))
 
   init(isSubshell: Bool) { self.isSubshell = isSubshell }
 
-  var isInterrupted: Bool { interrupts.withLock { $0 > 0 } }
+  var isInterrupted: Bool { interrupts.withLock { $0.count > 0 } }
 
-  /// Notes an interrupt and stops the compiler. Returns how many there were.
+  /// Interrupts that come closer together are one: a held key, or a client that asks twice, is no sign that what runs
+  /// doesn't heed them.
+  private static let burst = Duration.milliseconds(200)
+
+  /// Notes an interrupt and stops the compiler.
+  /// - Returns: how many there were; 0 for one that belongs to the last one's burst.
   func interrupt() -> Int {
     tools.cancel()
-    return interrupts.withLock {
-      $0 += 1
-      return $0
+    return interrupts.withLock { noted in
+      let now = ContinuousClock.now
+      if noted.count > 0, now - noted.last < Self.burst { return 0 }
+      noted = (noted.count + 1, now)
+      return noted.count
     }
   }
 }
