@@ -172,10 +172,19 @@ def test_errors_are_coloured_and_name_the_line(page, pictures):
 
 def test_a_question_is_answered_in_the_page(page, pictures):
     cell = page.start('let name = readLine() ?? "nobody"\nprint("hello", name)')
-    field = page.until(lambda: cell.find("input.jp-Stdin-input"), "the field")[0]
+    page.until(lambda: cell.find("input.jp-Stdin-input"), "the field")
     page.picture(pictures / "09-question.png")
-    field.click()
-    field.send_keys("Größe" + Keys.ENTER)
+
+    def filled():
+        # JupyterLab still moves its focus when the kernel asks at once: what is typed then goes elsewhere.
+        field = cell.find("input.jp-Stdin-input")[0]
+        if field.get_attribute("value") != "Größe":
+            field.clear()
+            field.click()
+            field.send_keys("Größe")
+        return field if field.get_attribute("value") == "Größe" else None
+
+    page.until(filled, "the typed text in the field").send_keys(Keys.ENTER)
     cell.wait()
     cell.wait_for("hello Größe")
 
