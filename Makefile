@@ -34,7 +34,7 @@ lab: kernelspec
 ## Everything: formatting, Swift suites, the protocol from outside, real clients, notebooks from top to bottom.
 test: kernelspec
 	@Scripts/setup python test
-	@$(MAKE) --no-print-directory lint test-swift test-fuzz test-kernel test-clients test-cluster test-notebooks
+	@Scripts/test lint test-swift test-fuzz test-kernel test-clients test-cluster test-notebooks
 
 ## 2,000 cells in one session, one in ten of them a fault; half an hour and more. `make test` runs sixty.
 soak: kernelspec
@@ -44,9 +44,12 @@ soak: kernelspec
 lint:
 	@Scripts/check-format
 
+# As many tests at a time as cores, where this toolchain knows how: a test's time limit then counts its own work, not
+# the time for which others hold the cores.
+WIDTH := --experimental-maximum-parallelization-width
 test-swift:
 	@Scripts/build --tests
-	swift test -c release --skip-build
+	swift test -c release --skip-build $$(swift test --help-hidden | grep -q -e $(WIDTH) && echo $(WIDTH) $$(nproc))
 
 ## Hostile files: a short run; `make fuzz` is the long one (a million files, about half an hour on two busy cores).
 test-fuzz:

@@ -69,22 +69,29 @@ package struct ComparisonScript: Sendable, Encodable {
         .unsupported, "a comparison is written out where tuning is LoRA", at: "comparison.tuning.method",
         expected: "lora", found: spec.tuning.method.rawValue)
     }
+    func require(_ holds: Bool, _ key: String, _ expected: String, _ found: String) throws(EngineError) {
+      guard !holds else { return }
+      throw EngineError(
+        .unsupported, "a comparison is written out where the residual stream of the last token is compared",
+        at: "comparison.\(key)", expected: expected, found: found)
+    }
+    try require(spec.positions == .last, "positions", StatePosition.last.title, spec.positions.title)
+    try require(spec.point == .residual, "point", StatePoint.residual.rawValue, spec.point.rawValue)
     let prepared = try run.prepared(twin: nil)
     task = run.task.name
     model = run.model.provenance
     self.spec = spec
     configuration = run.model.configuration
-    let settings = (0..<spec.repetitions).map { spec.tuning.configuration(seed: run.seed(ofRepetition: $0)) }
     optimizer = spec.tuning.configuration(seed: spec.seed).optimizer
-    let c = configuration
-    adapters =
-      spec.tuning.steps == 0
-      ? []
-      : settings.map {
-        LoRAAdapter(
-          for: c, rank: spec.tuning.rank, alpha: spec.tuning.alpha, projections: spec.tuning.projections, seed: $0.seed)
-      }
     let hasAdapters = spec.tuning.steps > 0
+    let shape = configuration
+    adapters =
+      hasAdapters
+      ? (0..<spec.repetitions).map {
+        LoRAAdapter(
+          for: shape, rank: spec.tuning.rank, alpha: spec.tuning.alpha, projections: spec.tuning.projections,
+          seed: run.seed(ofRepetition: $0))
+      } : []
     repetitions = prepared.draws.enumerated().map { index, groups in
       Repetition(
         labelWords: groups[0].draw.labelWords, adapter: hasAdapters ? Self.folder(index) : nil,
@@ -96,11 +103,11 @@ package struct ComparisonScript: Sendable, Encodable {
     let builder = run.builder(group.draw)
     func prompt(_ query: Draw.Example, after shown: [Draw.Example] = [], scored: Bool = false) -> Prompt {
       let text = builder.prompt(query, after: shown)
-      let answers = builder.labelWords.indices.map { label in
+      let answers = (scored ? Array(builder.labelWords.indices) : []).map { label in
         let (whole, start) = builder.answered(text, label: label)
         return Answer(start: start, tokens: Array(whole[start...]))
       }
-      return Prompt(text: text, tokens: builder.tokens(text), answers: scored ? answers : [])
+      return Prompt(text: text, tokens: builder.tokens(text), answers: answers)
     }
     let draw = group.draw
     let queries = group.queries.map { query in

@@ -114,4 +114,18 @@ import Testing
     let coded = try gap(try engine(try quantized.with(.int8), .sentiment, spec), ours)
     #expect(coded > 0 && coded <= 0.05, "\(coded)")
   }
+
+  @Test func `what the script would not follow is not written out`() throws {
+    let model = try LlamaModel(contentsOf: Engine.shippedModel())
+    var elsewhere = spec(2, steps: 1)
+    elsewhere.positions = .queryMean
+    var otherPoint = spec(2, steps: 1)
+    otherPoint.point = .attentionOutput
+    for (spec, key) in [(elsewhere, "positions"), (otherPoint, "point")] {
+      let error = try #require(throws: EngineError.self) {
+        try ComparisonScript(ComparisonRun(model: model, task: .sentiment, spec: spec))
+      }
+      #expect(error.location == "comparison.\(key)", "\(error)")
+    }
+  }
 }
