@@ -3,9 +3,10 @@
     python Benchmarks/engine/bench.py [--threads 2] [--rounds 5] [--only prefill,decode] [--types Q4_0] [--out FILE]
 
 The first run makes what it needs under --place (default ~/.cache/icl-bench): an environment with the peers where the
-project's own has none, llama.cpp built from its source archive for this processor, random models. Contestants take turns in every round, so that what
-else the machine does hits all of them; medians, least and most are kept. A table of ratios is printed, and all
-figures go to a JSON file with the machine's description and its measured limits (roofline.c).
+project's own has none, llama.cpp built from its source archive for this processor, random models. Contestants take
+turns in every round, so that what else the machine does hits all of them; medians, least and most are kept. A table of
+ratios is printed, and all figures go to a JSON file with the machine's description and its measured limits
+(roofline.c).
 
 For each work the engine's precision is the one that README.md recommends for it: bf16 for many tokens where the
 processor has AMX and int8 elsewhere, int8 for one token at a time, bf16 for tuning.
@@ -110,7 +111,9 @@ class Workshop:
     # One measurement each: seconds.
 
     def engine(self, work, model, precision, **options):
-        extra = [part for name, value in options.items() for part in (f"--{name}", value)]
+        extra = []
+        for name, value in options.items():
+            extra += [f"--{name}"] if value is True else [f"--{name}", value]
         text = output(ENGINE, "bench", work, "--model", model, "--threads", self.threads, "--precision", precision,
                       "--repeat", 1, "--json", *extra)
         report = json.loads(text)
@@ -131,7 +134,8 @@ class Workshop:
 
 
 def works(shop, types, many):
-    """Name, what to reach, and the contestants: the engine first."""
+    """Kind, name, the contestants (the engine first), how many times as fast as each to be, and where a goal says so in
+    what part of its memory."""
     for kind in types:
         goal = 1.5 if kind in ("Q4_0", "Q8_0") else 1.2
         for tokens in (256, 1024):
@@ -152,8 +156,10 @@ def works(shop, types, many):
     }, {"transformers, whole": 8, "transformers, prefix cached": 1.5, "llama.cpp, prefix cached": 1.5})
     yield ("tune", "LoRA step, 512 tokens, 1.1B Q8_0", {
         "engine": lambda: shop.engine("tune", shop.model("tiny", "Q8_0"), "bf16", tokens=512),
+        "engine, recomputing": lambda: shop.engine(
+            "tune", shop.model("tiny", "Q8_0"), "bf16", tokens=512, recompute=True),
         "PEFT bf16": lambda: shop.torch("tune"),
-    }, {"PEFT bf16": 1.3})
+    }, {"PEFT bf16": 1.3}, {"PEFT bf16": 1 / 3})
     yield from compare_work.works(shop)
 
 
@@ -171,7 +177,7 @@ def against_limits(shop, many, rounds, limits, report):
         seconds = [shop.engine(work, model, many if work == "prefill" else "int8", **options)[0] for _ in range(rounds)]
         share = unit * count / statistics.median(seconds) / limit
         report["works"].append({"work": name, "seconds": {"engine": seconds}, "shareOfLimit": share})
-        rows.append((name, spread(seconds), "the limit", "", f"{share:.0%}", f"{goal:.0%}"))
+        rows.append((name, spread(seconds), "the limit", "", f"{share:.0%}", f"{goal:.0%}", "", ""))
         print("  ".join(rows[-1]), flush=True)
     return rows
 
@@ -211,9 +217,10 @@ def main():
     print(json.dumps(report["machine"]), json.dumps(report["limits"]), sep="\n")
     rows = []
     chosen = arguments.only.split(",")
-    for kind, name, contestants, goals in works(shop, arguments.types.split(","), many):
+    for kind, name, contestants, goals, *parts in works(shop, arguments.types.split(","), many):
         if kind not in chosen:
             continue
+        parts = parts[0] if parts else {}
         measured = {one: [] for one in contestants}
         memory = dict.fromkeys(contestants, 0)
         for _ in range(arguments.rounds):
@@ -223,15 +230,20 @@ def main():
                 memory[one] = max(memory[one], peak)
         medians = {one: statistics.median(seconds) for one, seconds in measured.items()}
         report["works"].append({"work": name, "seconds": measured, "peakResidentBytes": memory})
-        for peer, goal in goals.items():
-            ratio = medians[peer] / medians["engine"]
-            rows.append((name, spread(measured["engine"]), peer, spread(measured[peer]), f"{ratio:.2f}×", f"{goal}×"))
-            print("  ".join(rows[-1]), flush=True)
+        ours = [one for one in contestants if one.startswith("engine")]
+        for one in ours:
+            for peer, goal in goals.items():
+                part = memory[one] / memory[peer] if memory[one] and memory[peer] else None
+                rows.append((
+                    name + one.removeprefix("engine"), spread(measured[one]), peer, spread(measured[peer]),
+                    f"{medians[peer] / medians[one]:.2f}×", f"{goal}×",
+                    "" if part is None else f"{part:.0%}", f"{parts[peer]:.0%}" if peer in parts else ""))
+                print("  ".join(rows[-1]), flush=True)
     if "7b" in chosen:
         rows += against_limits(shop, many, arguments.rounds, report["limits"], report)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(report, indent=1) + "\n")
-    print(f"\n| work | engine, s | peer | its s | ratio | to reach |\n|---|---|---|---|---|---|")
+    print(f"\n| work | engine, s | peer | its s | ratio | to reach | memory | to reach |\n" + "|---" * 8 + "|")
     for row in rows:
         print("| " + " | ".join(row) + " |")
     print(f"\nAll figures: {arguments.out}")

@@ -52,11 +52,11 @@ def works(shop):
     yield ("compare", "anchor/ICL/IT/IT+ICL, 8 shown, 50 queries, 3 times, 160M Q8_0, F32", {
         "engine": lambda: shop.engine("compare", model(), "f32"),
         "transformers + PEFT, F32": lambda: theirs("float32"),
-    }, {"transformers + PEFT, F32": 3})
+    }, {"transformers + PEFT, F32": 3}, {"transformers + PEFT, F32": 1 / 4})
     yield ("compare", "the same, fastest precision of each", {
         "engine": lambda: shop.engine("compare", model(), "bf16"),
         "transformers + PEFT, bf16": lambda: theirs("bfloat16"),
-    }, {"transformers + PEFT, bf16": 3})
+    }, {"transformers + PEFT, bf16": 3}, {"transformers + PEFT, bf16": 1 / 4})
 
 
 def main():

@@ -28,6 +28,8 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "Prompts of states.") var queries = 50
   @Flag(help: "States: what stands before is known from the run before; the prompts' own tokens are new each time.")
   var cached = false
+  @Flag(help: "Tune: blocks keep only what goes into them and are computed a second time on the way back.")
+  var recompute = false
   @Option(help: "Measured runs.") var `repeat` = 5
 
   private struct Spread: Encodable {
@@ -120,7 +122,7 @@ struct BenchCommand: ParsableCommand {
       let example = TuningExample(tokens: text, lossWeights: Array(repeating: 1, count: count))
       let settings = TuningConfiguration(
         method: .lora(rank: 8, alpha: 16, projections: [.q, .v]), learningRate: 1e-4, steps: `repeat` + 1,
-        arithmetic: model.precision == .bf16 ? .bf16 : .reproducible)
+        arithmetic: model.precision == .bf16 ? .bf16 : .reproducible, recomputes: recompute)
       var ends: [ContinuousClock.Instant] = []
       _ = try LoRATuner.tune(model, on: [example], settings) { _ in ends.append(.now) }
       return (zip(ends, ends.dropFirst()).map { Self.seconds($0.duration(to: $1)) }, count)

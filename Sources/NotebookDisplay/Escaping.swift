@@ -2,88 +2,81 @@ extension String {
   /// This text as HTML or XML (SVG) text, also inside a quoted attribute: markup shows as characters. Control
   /// characters that XML forbids become U+FFFD.
   public var markupEscaped: String {
-    var result = ""
-    result.reserveCapacity(utf8.count + utf8.count / 8)
-    for scalar in unicodeScalars {
+    replacing { scalar in
       switch scalar {
-      case "&": result += "&amp;"
-      case "<": result += "&lt;"
-      case ">": result += "&gt;"
-      case "\"": result += "&quot;"
-      case "'": result += "&#39;"
-      case "\t", "\n", "\r": result.unicodeScalars.append(scalar)
-      case "\0"..."\u{1F}", "\u{FFFE}", "\u{FFFF}": result += "\u{FFFD}"
-      default: result.unicodeScalars.append(scalar)
+      case "&": "&amp;"
+      case "<": "&lt;"
+      case ">": "&gt;"
+      case "\"": "&quot;"
+      case "'": "&#39;"
+      case "\t", "\n", "\r": nil
+      case "\0"..."\u{1F}", "\u{FFFE}", "\u{FFFF}": "\u{FFFD}"
+      default: nil
       }
     }
-    return result
   }
 
   /// This text inside a Markdown paragraph or table cell: no character formats, links, ends the cell or starts HTML.
   public var markdownEscaped: String {
-    var result = ""
-    for scalar in unicodeScalars {
+    replacing { scalar in
       switch scalar {
-      case "\\", "`", "*", "_", "[", "]", "|", "#", "~", "$":
-        result += "\\"
-        result.unicodeScalars.append(scalar)
-      case "&": result += "&amp;"
-      case "<": result += "&lt;"
-      case ">": result += "&gt;"
-      case "\n", "\r": result += " "
-      default: result.unicodeScalars.append(scalar)
+      case "\\", "`", "*", "_", "[", "]", "|", "#", "~", "$": "\\\(scalar)"
+      case "&": "&amp;"
+      case "<": "&lt;"
+      case ">": "&gt;"
+      case "\n", "\r": " "
+      default: nil
       }
     }
-    return result
   }
 
   /// This text as LaTeX text mode shows it.
   public var latexEscaped: String {
-    var result = ""
-    for scalar in unicodeScalars {
+    replacing { scalar in
       switch scalar {
-      case "\\": result += "\\textbackslash{}"
-      case "^": result += "\\textasciicircum{}"
-      case "~": result += "\\textasciitilde{}"
-      case "&", "%", "$", "#", "_", "{", "}":
-        result += "\\"
-        result.unicodeScalars.append(scalar)
-      case "<": result += "\\textless{}"
-      case ">": result += "\\textgreater{}"
-      case "\n", "\r": result += " "
-      default: result.unicodeScalars.append(scalar)
+      case "\\": "\\textbackslash{}"
+      case "^": "\\textasciicircum{}"
+      case "~": "\\textasciitilde{}"
+      case "&", "%", "$", "#", "_", "{", "}": "\\\(scalar)"
+      case "<": "\\textless{}"
+      case ">": "\\textgreater{}"
+      case "\n", "\r": " "
+      default: nil
       }
     }
-    return result
   }
 
   /// As a JSON string, with its quotes.
   public var jsonString: String {
-    var text = "\""
-    for scalar in unicodeScalars {
+    let text = replacing { scalar in
       switch scalar {
-      case "\"": text += "\\\""
-      case "\\": text += "\\\\"
-      case "\n": text += "\\n"
-      case "\r": text += "\\r"
-      case "\t": text += "\\t"
+      case "\"": "\\\""
+      case "\\": "\\\\"
+      case "\n": "\\n"
+      case "\r": "\\r"
+      case "\t": "\\t"
       case _ where scalar.value < 0x20:
-        let digits = String(scalar.value, radix: 16)
-        text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default: text.unicodeScalars.append(scalar)
+        // Four digits: 0x10000 keeps the zeros in front.
+        "\\u" + String(0x10000 + scalar.value, radix: 16).dropFirst()
+      default: nil
       }
     }
-    return text + "\""
+    return "\"" + text + "\""
   }
 
   /// This text as one field of a CSV line (RFC 4180): quoted when it has a comma, a quote or a line break.
   public var csvField: String {
     guard unicodeScalars.contains(where: { ",\"\n\r".unicodeScalars.contains($0) }) else { return self }
-    var result = "\""
+    return "\"" + replacing { $0 == "\"" ? "\"\"" : nil } + "\""
+  }
+
+  /// - Parameter replacement: what stands for a scalar; `nil` where it stands for itself.
+  private func replacing(_ replacement: (Unicode.Scalar) -> String?) -> String {
+    var result = ""
+    result.reserveCapacity(utf8.count + utf8.count / 8)
     for scalar in unicodeScalars {
-      if scalar == "\"" { result += "\"" }
-      result.unicodeScalars.append(scalar)
+      if let text = replacement(scalar) { result += text } else { result.unicodeScalars.append(scalar) }
     }
-    return result + "\""
+    return result
   }
 }

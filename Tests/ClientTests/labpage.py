@@ -56,8 +56,10 @@ class Page:
             self.paste(code)
         cell = Cell(self, self.all(".jp-Cell.jp-mod-active")[0])
         self.press_shift(Keys.ENTER)
-        # Shift-Enter goes on to the next cell, here always a new one.
-        self.until(lambda: not cell.has_class("jp-mod-active"))
+        # Shift-Enter goes on to the next cell, here always a new one. A cell that asks at once is selected again with its
+        # field, so it is the new cell that is waited for, not the old one's being left.
+        self.until(lambda: cell.element.find_elements(By.XPATH, "following-sibling::*[contains(@class, 'jp-Cell')]"),
+                   "a new cell below")
         return cell
 
     @property
@@ -110,9 +112,6 @@ class Cell:
     def __init__(self, page, element):
         self.page = page
         self.element = element
-
-    def has_class(self, name):
-        return name in self.element.get_attribute("class").split()
 
     def find(self, selector):
         return self.element.find_elements(By.CSS_SELECTOR, selector)

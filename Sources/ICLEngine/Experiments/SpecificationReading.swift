@@ -38,6 +38,12 @@ package struct SpecificationReader {
       throw EngineError(
         .malformedFile, "a value of \(what) is not what it should be", at: path([]), underlying: error)
     } catch let error as DecodingError {
+      if let place = Misfit.place(in: object, decoding: type) {
+        throw EngineError(
+          .malformedFile, "a number of \(what) is not what it should be", at: path(place.map(\.stringValue)),
+          expected: "a whole number, 0 or more", found: Self.value(at: place, in: object).map(Self.text),
+          nextStep: "an example: \(example)")
+      }
       throw self.error(error, in: object, what: what, example: example)
     } catch {
       throw EngineError(

@@ -18,7 +18,7 @@ extension Comparison {
     }
     let answers = Condition.allCases.map { "\($0.rawValue) \(ReportNumber.percent(accuracy($0).mean))" }
     text += ". Right answers: " + answers.joined(separator: ", ") + "."
-    return text + (isPartial ? " Interrupted: these are the repetitions that were finished." : "")
+    return (text + (isPartial ? " Interrupted: these are the repetitions that were finished." : "")).inLines()
   }
 
   static func mean(_ value: Statistics.Summary?) -> String { value.map { ReportNumber.fixed($0.mean, 3) } ?? "—" }
@@ -59,7 +59,7 @@ extension Sweep {
       return "\(condition.rawValue) " + shares.joined(separator: " → ")
     }
     text += ". Right answers: " + answers.joined(separator: ", ") + "."
-    return text + (isPartial ? " Interrupted: these are the values that were finished." : "")
+    return (text + (isPartial ? " Interrupted: these are the values that were finished." : "")).inLines()
   }
 }
 
@@ -75,11 +75,29 @@ extension TaskVectors {
       return "\(name) \(ReportNumber.percent(highest)) (after \(layer == 0 ? "the embedding" : "block \(layer)"); "
         + "control there \(ReportNumber.percent(summary(\.control, at: layer).mean)))"
     }
-    return
+    let text =
       "Right answers without demonstrations \(ReportNumber.percent(Statistics.mean(repetitions.map(\.zeroShot)))), "
       + "with \(spec.demonstrations) of them \(ReportNumber.percent(Statistics.mean(repetitions.map(\.icl)))). At their best "
       + "layer: " + best("task vector", \.taskVector) + "; " + best("tuned vector", \.tunedVector) + "; "
       + best("function vector", \.functionVector) + "."
-      + (isPartial ? " Interrupted: these are the repetitions that were finished." : "")
+    return (text + (isPartial ? " Interrupted: these are the repetitions that were finished." : "")).inLines()
+  }
+}
+
+extension String {
+  /// In lines of at most `width` characters, broken at spaces: what is printed wider, a notebook breaks within words.
+  func inLines(of width: Int = 100) -> String {
+    var lines = [""]
+    for word in split(separator: " ") {
+      let last = lines.count - 1
+      if lines[last].isEmpty {
+        lines[last] += word
+      } else if lines[last].count + 1 + word.count <= width {
+        lines[last] += " " + word
+      } else {
+        lines.append(String(word))
+      }
+    }
+    return lines.joined(separator: "\n")
   }
 }

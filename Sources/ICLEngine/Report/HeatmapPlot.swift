@@ -33,9 +33,8 @@ package struct HeatmapPlot {
     let top = columnTitle == nil ? 84.0 : 102
     let side = cell * count
     var canvas = SVGCanvas(
-      width: max(left + side + 24, 400), height: top + side + 24, title: title, description: description)
-    canvas.text(title, x: 16, y: 26, size: PlotStyle.titleSize, bold: true)
-    canvas.text(subtitle, x: 16, y: 44, color: PlotStyle.quietText)
+      width: max(left + side + 24, 400, min(SVGCanvas.headingWidth(title, subtitle), 640)), height: top + side + 24, title: title, description: description)
+    canvas.heading(title, subtitle)
     if let columnTitle { canvas.text(columnTitle, x: left + side / 2, y: 74, anchor: .middle) }
     if let rowTitle { canvas.text(rowTitle, x: 22, y: top + side / 2, anchor: .middle, turned: true) }
     // Names side by side need about 20 units each.

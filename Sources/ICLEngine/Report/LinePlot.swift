@@ -34,8 +34,7 @@ package struct LinePlot {
     func y(_ value: Double) -> Double {
       Self.plot.bottom - (value - range.low) / (range.high - range.low) * (Self.plot.bottom - Self.plot.top)
     }
-    canvas.text(title, x: 16, y: 26, size: PlotStyle.titleSize, bold: true)
-    canvas.text(subtitle, x: 16, y: 44, color: PlotStyle.quietText)
+    canvas.heading(title, subtitle)
     axes(&canvas, right: right, range: range, x: x, y: y)
     for line in series { bands(&canvas, line, x: x, y: y) }
     for line in series.reversed() {

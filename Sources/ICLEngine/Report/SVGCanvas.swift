@@ -87,6 +87,24 @@ package struct SVGCanvas {
     body += ">\(text.markupEscaped)</text>\n"
   }
 
+  private static let margin = 16.0
+
+  /// The width that a picture needs for its title and subtitle.
+  static func headingWidth(_ title: String, _ subtitle: String) -> Double {
+    func width(_ text: String, _ size: Double) -> Double { Double(text.count) * size * PlotStyle.characterWidth }
+    return 2 * margin + max(width(title, PlotStyle.titleSize), width(subtitle, PlotStyle.textSize))
+  }
+
+  /// The title, and below it what the figures are of; what the picture is too narrow for ends in "…".
+  mutating func heading(_ title: String, _ subtitle: String) {
+    func fitted(_ text: String, _ size: Double) -> String {
+      let room = max(Int(((width - 2 * Self.margin) / (size * PlotStyle.characterWidth)).rounded()), 1)
+      return text.count > room ? text.prefix(room - 1) + "…" : text
+    }
+    text(fitted(title, PlotStyle.titleSize), x: Self.margin, y: 26, size: PlotStyle.titleSize, bold: true)
+    text(fitted(subtitle, PlotStyle.textSize), x: Self.margin, y: 44, color: PlotStyle.quietText)
+  }
+
   /// The whole document.
   var document: String {
     "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"0 0 \(n(width)) \(n(height))\" "

@@ -17,8 +17,7 @@ struct ScatterPlot {
   var svg: String {
     let plot = (left: 46.0, top: 62.0, right: 520.0, bottom: 372.0)
     var canvas = SVGCanvas(width: 640, height: 412, title: title, description: description)
-    canvas.text(title, x: 16, y: 26, size: PlotStyle.titleSize, bold: true)
-    canvas.text(subtitle, x: 16, y: 44, color: PlotStyle.quietText)
+    canvas.heading(title, subtitle)
     canvas.rectangle(
       x: plot.left, y: plot.top, width: plot.right - plot.left, height: plot.bottom - plot.top, fill: "none",
       stroke: PlotStyle.grid)

@@ -69,10 +69,10 @@ extension StepsToICL: RichDisplayable {
     let equal =
       stepOfEqualAccuracy.map { "reaches that accuracy after \($0) steps" }
       ?? "does not reach that accuracy in \(steps.last ?? 0) steps"
-    return
+    let text =
       "\(spec.demonstrations) demonstrations in the prompt give \(ReportNumber.percent(icl)) right answers; tuning on "
       + "them \(equal), and its state is most like the state after the prompt after \(nearestStep) steps."
-      + (isPartial ? " Interrupted: these are the repetitions that were finished." : "")
+    return (text + (isPartial ? " Interrupted: these are the repetitions that were finished." : "")).inLines()
   }
 
   private var placeName: String {

@@ -128,4 +128,23 @@ import Testing
   func `is refused when it is not one`(text: String) {
     #expect(throws: EngineError.self) { try ComparisonSpec(json: text) }
   }
+
+  @Test(arguments: [
+    (#"{"queries": 2.5}"#, "queries", "2.5"), (#"{"tuning": {"learningRate": 0.5, "rank": 1.5}}"#, "tuning.rank", "1.5"),
+    (#"{"seed": -1}"#, "seed", "-1"), (#"{"queries": 1e30, "tuning": {"learningRate": 0.5}}"#, "queries", "1e+30"),
+    (#"{"queries": "many"}"#, "queries", #""many""#),
+  ])
+  func `says at which key a value does not fit`(text: String, key: String, found: String) throws {
+    let error = try #require(throws: EngineError.self) { try ComparisonSpec(json: text) }
+    #expect(error.location == "specification, key \(key)")
+    #expect(error.found == found)
+    #expect(error.expected == "a whole number" || error.expected == "a whole number, 0 or more")
+  }
+
+  @Test func `says which of several values does not fit`() throws {
+    let error = try #require(throws: EngineError.self) {
+      try SweepFactor(json: #"{"factor": "demonstrations", "values": [1, 2.5, 4]}"#)
+    }
+    #expect(error.location == "specification, key values.1")
+  }
 }

@@ -74,8 +74,11 @@ import Testing
   }
 
   @Test func `says in figures what was found`() {
+    let finding = Self.result().finding
+    // Not wider than a notebook shows without breaking words.
+    #expect(finding.split(separator: "\n").allSatisfy { $0.count <= 100 })
     #expect(
-      Self.result().finding
+      finding.replacing("\n", with: " ")
         == "ICL – IT 0.800 (95 % interval 0.750 … 0.850); beside it anchor – ICL 0.700 (p = 0.500) and anchor – IT 0.600 "
         + "(p = 0.500). The same demonstrations in another order give 0.875, which ICL – IT does not reach. Right "
         + "answers: anchor 50.0 %, ICL 100.0 %, IT 75.0 %, IT+ICL 25.0 %.")
@@ -88,7 +91,7 @@ import Testing
     let sweep = Sweep(
       task: "weather", factor: "demonstrations", values: ["4", "8"], comparisons: comparisons, isPartial: true)
     #expect(
-      sweep.finding
+      sweep.finding.replacing("\n", with: " ")
         == "demonstrations 4: ICL – IT 0.750; 8: ICL – IT 0.800 (95 % interval 0.750 … 0.850) (noise floors 0.875 and "
         + "0.875). It is highest at 8, 0.800. Right answers: anchor 50.0 % → 50.0 %, ICL 100.0 % → 100.0 %, IT 75.0 % → "
         + "75.0 %. Interrupted: these are the values that were finished.")
@@ -132,6 +135,18 @@ import Testing
       columnTitle: "c")
     #expect(isWellFormedXML(plot.svg))
     #expect(plot.svg.utf8.count < 60_000)
+  }
+
+  @Test func `a long name widens a small grid, and ends in dots where that is not enough`() {
+    func grid(_ subtitle: String) -> HeatmapPlot {
+      HeatmapPlot(
+        title: "t", subtitle: subtitle, names: ["a", "b"], values: [[1, 0.5], [0.5, 1]], description: "d")
+    }
+    let long = String(repeating: "word ", count: 15)
+    #expect(grid("short").svg.contains("width=\"400\""))
+    #expect(grid(long).svg.contains(long) && grid(long).svg.contains("width=\"536\""))
+    let longer = grid(String(repeating: "word ", count: 60)).svg
+    #expect(longer.contains("width=\"640\"") && longer.contains("…</text>"))
   }
 
   @Test func `labels at the lines' ends keep apart and inside`() {
