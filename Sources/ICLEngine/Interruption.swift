@@ -5,11 +5,17 @@ public enum Interruption {
   private static let raised = Atomic<Bool>(false)
 
   /// Says whether the caller's work in particular is to stop, where a host runs several pieces of work at a time.
-  private static let asked = Mutex<@Sendable () -> Bool>({ false })
+  ///
+  /// In a structure, since a bare closure is wrapped anew whenever generic code as the mutex's hands it on: each check
+  /// would leave it a call deeper than it was.
+  private struct Host: Sendable {
+    let isRequestedHere: @Sendable () -> Bool
+  }
+  private static let host = Mutex<Host?>(nil)
 
   /// Installs the host's own answer, which every check asks beside the process-wide request.
   public static func install(_ isRequestedHere: @escaping @Sendable () -> Bool) {
-    asked.withLock { $0 = isRequestedHere }
+    host.withLock { $0 = Host(isRequestedHere: isRequestedHere) }
   }
 
   /// Asks running engine work to stop at its next check.
@@ -19,7 +25,8 @@ public enum Interruption {
   public static func reset() { raised.store(false, ordering: .releasing) }
 
   public static var isRequested: Bool {
-    raised.load(ordering: .acquiring) || Task.isCancelled || asked.withLock { $0 }() || allowance?.isSpent == true
+    raised.load(ordering: .acquiring) || Task.isCancelled || host.withLock { $0 }?.isRequestedHere() == true
+      || allowance?.isSpent == true
   }
 
   /// Throws `EngineError.Code.interrupted` when a stop was asked for. Cheap: call it once per layer or step.

@@ -1,4 +1,5 @@
 import CQuantKernels
+import Synchronization
 
 /// The products of one pass through a model: an input is prepared once and multiplied with several matrices.
 ///
@@ -173,19 +174,34 @@ package final class ProductPass {
     withExtendedLifetime(products) {}
   }
 
-  /// Each part takes its share of the rows of every matrix, cut at multiples of `grain`.
+  /// Shares out the rows of all matrices, cut at multiples of `grain`. Many rows of inputs make equal shares take equal
+  /// time. With one, the memory sets the pace, and not the same for every core: threads then take small shares until
+  /// none is left. No sum crosses rows, so the bits are the same.
   /// - Parameter worth: multiply-adds of a row
   private func split(_ counts: [Int], grain: Int, worth: Int, _ body: (_ part: Int, _ index: Int, Range<Int>) -> Void) {
-    // One item for each thread: the pool decides whether waking is worth it.
-    let parts = pool.threadCount
-    pool.splitParts(parts, grain: 1, worth: counts.reduce(0, +) * worth) { part, mine in
-      for share in mine {
-        for (index, count) in counts.enumerated() {
-          let grains = (count + grain - 1) / grain
-          let lower = min(count, grains * share / parts * grain)
-          let upper = min(count, grains * (share + 1) / parts * grain)
-          if lower < upper { body(part, index, lower..<upper) }
+    let grains = counts.map { ($0 + grain - 1) / grain }
+    let total = grains.reduce(0, +)
+    /// The grains `range` of all matrices, counted one matrix after another.
+    func take(_ part: Int, _ range: Range<Int>) {
+      var start = 0
+      for (index, count) in grains.enumerated() {
+        let mine = range.clamped(to: start..<start + count)
+        if !mine.isEmpty {
+          body(part, index, (mine.lowerBound - start) * grain..<min(counts[index], (mine.upperBound - start) * grain))
         }
+        start += count
+      }
+    }
+    let shares = rows > 1 ? pool.threadCount : max(1, min(pool.threadCount * 16, total / 2))
+    let next = Atomic(0)
+    // One item for each thread: the pool decides whether waking is worth it.
+    pool.splitParts(pool.threadCount, grain: 1, worth: counts.reduce(0, +) * worth) { part, threads in
+      // A single thread has all of it.
+      let mine = rows > 1 ? threads : 0..<shares
+      for fixed in mine {
+        let share = rows > 1 ? fixed : next.add(1, ordering: .relaxed).oldValue
+        if share >= shares { return }
+        take(part, total * share / shares..<total * (share + 1) / shares)
       }
     }
   }

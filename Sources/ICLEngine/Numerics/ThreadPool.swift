@@ -5,8 +5,8 @@ import Synchronization
 /// A fixed set of threads that share one job at a time, each taking the part that its number says.
 ///
 /// The partition is static, and a part never splits a sum, so results don't depend on the number of threads. Idle
-/// threads look out for the next job for some tenths of a millisecond, then sleep on a condition: between the products
-/// of a token there is less, and waking a thread on a busy machine takes longer than the product.
+/// threads look out for the next job for some milliseconds, then sleep on a condition: between the products of a token
+/// there is less, and waking a thread on a busy or a virtual machine takes longer than the product.
 package final class ThreadPool: Sendable {
   /// All cores that the process may use, or as many threads as the environment's `ICL_THREADS` says.
   package static let shared = ThreadPool(threadCount: defaultThreadCount)
@@ -33,14 +33,14 @@ package final class ThreadPool: Sendable {
   /// Runs `body(part)` for parts `0..<threadCount` at the same time, part 0 on the caller's thread, and returns when
   /// all have ended. Called from inside a job it runs all parts on the caller's own thread.
   package func run(_ body: (_ part: Int) -> Void) {
-    if threadCount == 1 || Thread.current.threadDictionary[Self.insideKey] != nil {
+    if threadCount == 1 || Self.isInside {
       for part in 0..<threadCount { body(part) }
       return
     }
     turn.lock()
     defer { turn.unlock() }
-    Thread.current.threadDictionary[Self.insideKey] = true
-    defer { Thread.current.threadDictionary[Self.insideKey] = nil }
+    Self.isInside = true
+    defer { Self.isInside = false }
     // The workers are done with `body` before this scope ends, so it never really escapes.
     withoutActuallyEscaping(body) { escaping in
       withUnsafePointer(to: escaping) { pointer in
@@ -72,7 +72,6 @@ package final class ThreadPool: Sendable {
 
   /// Multiply-adds below which waking a thread costs more than it gives: about 10 µs of work.
   private static let worthWaking = 400_000
-  static let insideKey = "icl-engine.inside-a-job"
 
   private static var defaultThreadCount: Int {
     if let text = ProcessInfo.processInfo.environment["ICL_THREADS"], let count = Int(text), (1...1024).contains(count)
@@ -90,69 +89,92 @@ package final class ThreadPool: Sendable {
     @inline(never) func run(_ index: Int) { body.pointee(index) }
   }
 
-  /// What workers and callers share. All of it is guarded by `condition`.
+  /// What workers and callers share.
+  ///
+  /// A job is handed over and taken back by two counters alone while everybody is awake: a token has some hundred
+  /// products of some ten microseconds, and a lock that two threads want at the same moment puts one of them to sleep.
+  /// The condition is for those who have waited in vain: they say that they sleep, then look once more.
   private final class Shared: @unchecked Sendable {
-    private let condition = NSCondition()
-    private let workers: Int
+    // Unchecked: `job` is written only while no worker runs, before `posted` grows, and read only after.
     private var job: Job?
-    private var generation = 0
-    private var running = 0
-    private var stopped = false
-    /// What `generation` and `running` are, to be looked at without the lock; only a hint.
+    /// Jobs so far.
     private let posted = Atomic(0)
+    /// Workers that have not ended the newest one.
     private let busy = Atomic(0)
-    /// Pauses of 15 to 40 ns each.
-    private static let patience = 10_000
+    private let isStopped = Atomic(false)
+    private let condition = NSCondition()
+    /// Threads that wait on `condition`, or are about to.
+    private let sleepers = Atomic(0)
+    private let workers: Int
+    /// How often to look before sleeping: first with pauses of 15 to 40 ns between, then giving the core to whoever else
+    /// wants it. Some milliseconds in all, longer than a waking takes on a virtual machine: once two threads sleep and
+    /// wake one another by turns, each product waits for two wakings.
+    private static let pauses = 5_000
+    private static let yields = 8_000
 
     init(workers: Int) { self.workers = workers }
 
     func post(_ job: Job) {
-      condition.lock()
       self.job = job
-      generation += 1
-      running = workers
       busy.store(workers, ordering: .relaxed)
-      posted.store(generation, ordering: .releasing)
-      condition.broadcast()
-      condition.unlock()
+      posted.add(1, ordering: .sequentiallyConsistent)
+      wake()
     }
 
     func waitUntilDone() {
-      for _ in 0..<Self.patience where busy.load(ordering: .acquiring) > 0 { cqk_pause() }
-      condition.lock()
-      while running > 0 { condition.wait() }
+      wait(for: { busy.load(ordering: .sequentiallyConsistent) == 0 })
       job = nil
-      condition.unlock()
     }
 
     func stop() {
-      condition.lock()
-      stopped = true
-      condition.broadcast()
-      condition.unlock()
+      isStopped.store(true, ordering: .sequentiallyConsistent)
+      wake()
     }
 
     func work(as index: Int) {
-      Thread.current.threadDictionary[ThreadPool.insideKey] = true
+      ThreadPool.isInside = true
       var seen = 0
       while true {
-        for _ in 0..<Self.patience where posted.load(ordering: .acquiring) == seen { cqk_pause() }
-        condition.lock()
-        while generation == seen && !stopped { condition.wait() }
-        if stopped {
-          condition.unlock()
-          return
-        }
-        seen = generation
-        let current = job
-        condition.unlock()
-        current?.run(index)
-        condition.lock()
-        running -= 1
-        busy.store(running, ordering: .releasing)
-        if running == 0 { condition.broadcast() }
-        condition.unlock()
+        wait(for: {
+          posted.load(ordering: .sequentiallyConsistent) != seen || isStopped.load(ordering: .sequentiallyConsistent)
+        })
+        if isStopped.load(ordering: .sequentiallyConsistent) { return }
+        seen += 1
+        job?.run(index)
+        if busy.subtract(1, ordering: .sequentiallyConsistent).newValue == 0 { wake() }
       }
     }
+
+    @inline(__always) private func wait(for isReady: () -> Bool) {
+      for look in 0..<Self.pauses + Self.yields {
+        if isReady() { return }
+        if look < Self.pauses { cqk_pause() } else { sched_yield() }
+      }
+      condition.lock()
+      sleepers.add(1, ordering: .sequentiallyConsistent)
+      while !isReady() { condition.wait() }
+      sleepers.subtract(1, ordering: .sequentiallyConsistent)
+      condition.unlock()
+    }
+
+    /// After a change that somebody may wait for. Whoever is not yet counted among the sleepers sees the change.
+    private func wake() {
+      guard sleepers.load(ordering: .sequentiallyConsistent) > 0 else { return }
+      condition.lock()
+      condition.broadcast()
+      condition.unlock()
+    }
   }
+
+  /// Whether the current thread works on a job.
+  private static var isInside: Bool {
+    get { pthread_getspecific(insideKey) != nil }
+    set { pthread_setspecific(insideKey, newValue ? UnsafeRawPointer(bitPattern: 1) : nil) }
+  }
+
+  private static let insideKey: pthread_key_t = {
+    var key = pthread_key_t()
+    pthread_key_create(&key, nil)
+    return key
+  }()
 }
