@@ -1,5 +1,4 @@
 import CQuantKernels
-import Synchronization
 
 /// The products of one pass through a model: an input is prepared once and multiplied with several matrices.
 ///
@@ -192,17 +191,11 @@ package final class ProductPass {
         start += count
       }
     }
-    let shares = rows > 1 ? pool.threadCount : max(1, min(pool.threadCount * 16, total / 2))
-    let next = Atomic(0)
-    // One item for each thread: the pool decides whether waking is worth it.
-    pool.splitParts(pool.threadCount, grain: 1, worth: counts.reduce(0, +) * worth) { part, threads in
-      // A single thread has all of it.
-      let mine = rows > 1 ? threads : 0..<shares
-      for fixed in mine {
-        let share = rows > 1 ? fixed : next.add(1, ordering: .relaxed).oldValue
-        if share >= shares { return }
-        take(part, total * share / shares..<total * (share + 1) / shares)
-      }
+    let worth = counts.reduce(0, +) * worth
+    if rows > 1 {
+      pool.splitParts(total, grain: (total + pool.threadCount - 1) / pool.threadCount, worth: worth, take)
+    } else {
+      pool.shareOut(total, share: max(2, total / (pool.threadCount * 16)), worth: worth, take)
     }
   }
 

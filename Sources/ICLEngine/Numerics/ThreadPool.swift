@@ -2,9 +2,9 @@ import CQuantKernels
 import Foundation
 import Synchronization
 
-/// A fixed set of threads that share one job at a time, each taking the part that its number says.
+/// A fixed set of threads that share one job at a time.
 ///
-/// The partition is static, and a part never splits a sum, so results don't depend on the number of threads. Idle
+/// A part never splits a sum, so results don't depend on the number of threads nor on who took which part. Idle
 /// threads look out for the next job for some milliseconds, then sleep on a condition: between the products of a token
 /// there is less, and waking a thread on a busy or a virtual machine takes longer than the product.
 package final class ThreadPool: Sendable {
@@ -67,6 +67,22 @@ package final class ThreadPool: Sendable {
       let lower = min(count, grains * part / parts * grain)
       let upper = min(count, grains * (part + 1) / parts * grain)
       if lower < upper { body(part, lower..<upper) }
+    }
+  }
+
+  /// As ``splitParts(_:grain:worth:_:)`` where a share's time isn't known beforehand: threads take shares of `share`
+  /// items until none is left. Which thread has which differs from run to run; results don't, since no share knows of
+  /// another.
+  package func shareOut(_ count: Int, share: Int, worth: Int, _ body: (_ part: Int, Range<Int>) -> Void) {
+    let shares = (count + share - 1) / share
+    if threadCount == 1 || worth < Self.worthWaking || shares < 2 { return body(0, 0..<max(0, count)) }
+    let next = Atomic(0)
+    run { part in
+      while true {
+        let lower = next.add(1, ordering: .relaxed).oldValue * share
+        if lower >= count { return }
+        body(part, lower..<min(count, lower + share))
+      }
     }
   }
 

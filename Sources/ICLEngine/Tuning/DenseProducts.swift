@@ -8,8 +8,8 @@ public enum TrainingArithmetic: String, Sendable, Codable {
   /// OpenBLAS: faster on long batches; bits depend on machine and number of threads.
   case openBLAS
   /// Products with the model's matrices in bf16, summed in F32: weights are unpacked once for every 512 tokens. Fast
-  /// where the processor has AMX or AVX512-BF16. The same bits on any machine and with any number of threads; gradients differ from
-  /// ``reproducible`` by about 2⁻⁸, as in mixed-precision training.
+  /// where the processor has AMX or AVX512-BF16. The same bits on any machine and with any number of threads; gradients
+  /// differ from ``reproducible`` by about 2⁻⁸, as in mixed-precision training.
   case bf16
 }
 
@@ -50,7 +50,7 @@ struct DenseProducts {
     }
     let rooms = rooms.map { UnsafeMutableRawPointer($0.room(cqk_bf16_scratch_bytes(t) / 4)) }
     weight.withStored { start, type, bytesPerRow in
-      pool.splitParts(n, grain: 32, worth: t * n * k / 8) { part, range in
+      pool.shareOut(n, share: 64, worth: t * n * k / 8) { part, range in
         table.gemm_bf16(
           numbers, type, start + range.lowerBound * bytesPerRow, bytesPerRow, y + range.lowerBound, n, t, range.count,
           k, 0, rooms[part])
@@ -73,7 +73,7 @@ struct DenseProducts {
     }
     let rooms = rooms.map { UnsafeMutableRawPointer($0.room(Int(CQK_NN_BF16_SCRATCH) / 4)) }
     weight.withStored { start, type, bytesPerRow in
-      pool.splitParts(k, grain: 256, worth: t * n * k / 8) { part, range in
+      pool.shareOut(k, share: 256, worth: t * n * k / 8) { part, range in
         table.gemm_nn_bf16(
           numbers, type, start, bytesPerRow, x + range.lowerBound, k, t, n, range.lowerBound, range.count,
           accumulate ? 1 : 0, rooms[part])
