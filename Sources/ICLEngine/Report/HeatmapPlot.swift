@@ -33,7 +33,8 @@ package struct HeatmapPlot {
     let top = columnTitle == nil ? 84.0 : 102
     let side = cell * count
     var canvas = SVGCanvas(
-      width: max(left + side + 24, 400, min(SVGCanvas.headingWidth(title, subtitle), 640)), height: top + side + 24, title: title, description: description)
+      width: max(left + side + 24, 400, min(SVGCanvas.headingWidth(title, subtitle), 640)), height: top + side + 24,
+      title: title, description: description)
     canvas.heading(title, subtitle)
     if let columnTitle { canvas.text(columnTitle, x: left + side / 2, y: 74, anchor: .middle) }
     if let rowTitle { canvas.text(rowTitle, x: 22, y: top + side / 2, anchor: .middle, turned: true) }

@@ -81,7 +81,10 @@ extension CompilingCellRunner {
       // What running cells had declared is lost as well.
       for run in active { run.record?.enter(into: &ledger, reached: .max) }
       let fresh = Set(state.freshLedger.declared.map(\.name))
-      let lost = ledger.declared.map(\.name).filter { !fresh.contains($0) }
+      // Values first: types and functions come back by running their cells again, in no time.
+      let all = ledger.declared.filter { !fresh.contains($0.name) }
+      let isValue = { (name: (name: String, kind: String, module: String)) in name.kind == "var" }
+      let lost = (all.filter(isValue) + all.filter { !isValue($0) }).map(\.name)
       let text =
         lost.isEmpty
         ? "Nothing that cells had declared was lost."

@@ -130,7 +130,8 @@ import Testing
   }
 
   @Test(arguments: [
-    (#"{"queries": 2.5}"#, "queries", "2.5"), (#"{"tuning": {"learningRate": 0.5, "rank": 1.5}}"#, "tuning.rank", "1.5"),
+    (#"{"queries": 2.5}"#, "queries", "2.5"),
+    (#"{"tuning": {"learningRate": 0.5, "rank": 1.5}}"#, "tuning.rank", "1.5"),
     (#"{"seed": -1}"#, "seed", "-1"), (#"{"queries": 1e30, "tuning": {"learningRate": 0.5}}"#, "queries", "1e+30"),
     (#"{"queries": "many"}"#, "queries", #""many""#),
   ])

@@ -1,7 +1,6 @@
+import ICLEngine
 import Synchronization
 import Testing
-
-@testable import ICLEngine
 
 @Suite(.serialized) struct InterruptionTests {
   /// Every layer of every token asks: a call that leaves the next one a little deeper ends in a full stack.
