@@ -36,7 +36,7 @@ test: kernelspec
 	@Scripts/setup python test
 	@Scripts/test lint test-swift test-fuzz test-kernel test-clients test-cluster test-notebooks
 
-## 2,000 cells in one session, one in ten of them a fault; half an hour and more. `make test` runs sixty.
+## 2,000 cells in one session, one in ten of them a fault; about seven minutes on two quiet cores. `make test` runs sixty.
 soak: kernelspec
 	@Scripts/setup python test
 	$(PY) Tests/ConformanceTests/soak.py --cells 2000
@@ -51,7 +51,7 @@ test-swift:
 	@Scripts/build --tests
 	swift test -c release --skip-build $$(swift test --help-hidden | grep -q -e $(WIDTH) && echo $(WIDTH) $$(nproc))
 
-## Hostile files: a short run; `make fuzz` is the long one (a million files, about half an hour on two busy cores).
+## Hostile files: a short run; `make fuzz` is the long one (a million files, two or three minutes on two quiet cores).
 test-fuzz:
 	$(BUILD)/EngineFuzzer --cases 20000
 

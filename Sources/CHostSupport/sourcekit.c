@@ -1,9 +1,13 @@
 // sourcekitd in this process, by text: a request in its YAML form goes in, the answer comes out as JSON.
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "CHostSupport.h"
 
@@ -67,4 +71,27 @@ char *chs_sourcekit_request(const char *yaml, char **error) {
   }
   dispose(response);
   return json;
+}
+
+static size_t resident_bytes(void) {
+  char text[128];
+  int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return 0;
+  ssize_t count = read(file, text, sizeof text - 1);
+  close(file);
+  unsigned long whole, resident;
+  if (count <= 0) return 0;
+  text[count] = 0;
+  return sscanf(text, "%lu %lu", &whole, &resident) == 2 ? resident * (size_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+void chs_return_memory(void) {
+  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+  static size_t before;
+  pthread_mutex_lock(&lock);
+  if (resident_bytes() > before + (64 << 20)) {
+    malloc_trim(0);
+    before = resident_bytes();
+  }
+  pthread_mutex_unlock(&lock);
 }

@@ -181,6 +181,10 @@ bool chs_sourcekit_open(const char *library);
 /// freed as well, when there is none. Any thread, one at a time.
 char *chs_sourcekit_request(const char *yaml, char **error);
 
+/// Gives memory that has been freed back to the system once the process has grown by 64 MB: sourcekitd builds anew
+/// what cells declare after each of them, and between what stays the C library keeps what it frees.
+void chs_return_memory(void);
+
 /// Starts a program in a process group of its own, with nothing to read, and with `out` and `err` as its output. The
 /// whole group is killed when the calling thread or its process ends. Returns the group's number, which is that of a
 /// process to be waited for and whose status is the program's (128 + n for a program ended by signal n); -1 with errno.

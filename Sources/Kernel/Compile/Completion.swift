@@ -28,6 +28,7 @@ package final class Completion: Sendable {
     guard header != loaded.withLock({ $0 }) else { return }
     let started = ContinuousClock.now
     _ = complete(code: "prin", cursor: 4, header: header)
+    sourceKit.returnMemory()
     log.debug("completion is warm", metadata: ["after": "\(ContinuousClock.now - started)"])
   }
 

@@ -68,4 +68,7 @@ package final class SourceKit: Sendable {
       return answer.map { Data(bytes: $0, count: strlen($0)) }
     }
   }
+
+  /// To be called after what made sourcekitd build much anew.
+  package func returnMemory() { chs_return_memory() }
 }
