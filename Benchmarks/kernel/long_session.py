@@ -108,7 +108,13 @@ class Session:
     def close(self):
         self.client.stop_channels()
         self.manager.shutdown_kernel()
-        return not any(p.name.startswith("icl-session") for p in self.folder.iterdir())
+        # The guard removes thousands of files behind the kernel's end.
+        deadline = time.monotonic() + 10
+        while any(p.name.startswith("icl-session") for p in self.folder.iterdir()):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.1)
+        return True
 
 
 def main():
