@@ -27,7 +27,7 @@ extension LogitLens: RichDisplayable {
     return SVG(plot.svg, plainText: table(.token, limit: shown.count).plainText)
   }
 
-  /// What each cell of ``table(_:positions:)`` shows.
+  /// What each cell of ``table(_:limit:)`` shows.
   public enum Content: Sendable {
     /// The likeliest token and its probability.
     case token

@@ -5,7 +5,7 @@ internal import Synchronization
 /// One kernel's session: five sockets, one runner, and the order in which everything is said.
 ///
 /// Threads: one per socket (`SocketLoop`), one for the cells of the main shell and one for those of each subshell,
-/// one per shared ``Lane``. Only cells ever wait for a cell.
+/// one per shared `Lane`. Only cells ever wait for a cell.
 package final class Session: Sendable {
   package static let protocolVersion = "5.5"
 
