@@ -89,14 +89,19 @@ class Workshop:
                 stdout=subprocess.DEVNULL)
         return build / "bin" / tool
 
+    def compiled(self, name, source, *flags):
+        """A program of this folder, newer than its source."""
+        program = self.place / name
+        if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+            run(COMPILER, "-O2", source, *flags, "-o", program)
+        return program
+
     @property
     def llama_states(self):
-        program, source = self.place / "peer_llama", self.llama_source
-        libraries = self.llama("llama-bench").parent
-        if not program.exists() or program.stat().st_mtime < (HERE / "peer_llama.c").stat().st_mtime:
-            run(COMPILER, "-O2", HERE / "peer_llama.c", "-I", source / "include", "-I", source / "ggml/include",
-                "-L", libraries, "-lllama", "-lggml", "-lggml-base", f"-Wl,-rpath,{libraries}", "-o", program)
-        return program
+        source, libraries = self.llama_source, self.llama("llama-bench").parent
+        return self.compiled(
+            "peer_llama", HERE / "peer_llama.c", "-I", source / "include", "-I", source / "ggml/include",
+            "-L", libraries, "-lllama", "-lggml", "-lggml-base", f"-Wl,-rpath,{libraries}")
 
     def model(self, shape, kind):
         path = self.place / f"{shape}-{kind}.gguf"
@@ -164,8 +169,8 @@ def works(shop, types, many):
 
 
 def against_limits(shop, many, rounds, report):
-    """7B, Q4_0: the share of the limits, which are measured again before each measurement: on a virtual machine the
-    memory's speed changes by half within minutes. A multiply-add is two operations."""
+    """7B, Q4_0: the share of the limits, which are measured again before and after each measurement: on a virtual machine
+    the memory's speed changes by half within minutes. A multiply-add is two operations."""
     model = shop.model("7b", "Q4_0")
     c = SHAPE_7B
     width = c["hidden"] * c["hidden"] * 4 + 3 * c["hidden"] * c["ff"]
@@ -175,12 +180,12 @@ def against_limits(shop, many, rounds, report):
         ("prefill 256, 7B Q4_0", 0.45, operations, "int8Vector", "prefill", {"tokens": 256}, 256),
         ("decode 16, 7B Q4_0", 0.7, weights, "readBytes", "decode", {"tokens": 16, "prefix": 1}, 16),
     ):
-        seconds, shares = [], []
+        seconds, shares, before = [], [], limits(shop)[limit]
         for _ in range(rounds):
-            most = limits(shop)[limit]
             seconds.append(shop.engine(work, model, many if work == "prefill" else "int8", **options)[0])
-            # The mean of before and after: the measurement lies between.
-            shares.append(unit * count / seconds[-1] / ((most + limits(shop)[limit]) / 2))
+            after = limits(shop)[limit]
+            shares.append(unit * count / seconds[-1] / ((before + after) / 2))
+            before = after
         share = statistics.median(shares)
         report["works"].append({"work": name, "seconds": {"engine": seconds}, "sharesOfLimit": shares})
         rows.append((name, spread(seconds), "the limit", "", f"{share:.0%} ({min(shares):.0%} – {max(shares):.0%})",
@@ -190,8 +195,7 @@ def against_limits(shop, many, rounds, report):
 
 
 def limits(shop):
-    program = shop.place / "roofline"
-    run(COMPILER, "-O2", "-march=native", "-pthread", HERE / "roofline.c", "-o", program)
+    program = shop.compiled("roofline", HERE / "roofline.c", "-march=native", "-pthread")
     return json.loads(output(program, shop.threads))
 
 
