@@ -47,8 +47,9 @@ def children(pid):
 def host_of(pid):
     """Behind the guard that the kernel has started."""
     for guard in children(pid):
-        if os.readlink(f"/proc/{guard}/exe").endswith("icl-cell-guard"):
-            return children(guard)[0]
+        for child in children(guard):
+            if os.readlink(f"/proc/{child}/exe").endswith("icl-cell-host"):
+                return child
 
 
 def process(pid):

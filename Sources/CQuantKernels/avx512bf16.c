@@ -75,6 +75,14 @@ CQK_INLINE TARGET void multiply_steps(
   }
 }
 
+// Has some of a stretch's rows fetched while others are multiplied: rows lie so far apart that no processor guesses where
+// the next one begins, and unpacking would wait for each. `part` of `parts`.
+CQK_INLINE TARGET void fetch_rows(
+    const uint8_t *w, size_t row_bytes, size_t rows, size_t bytes, size_t part, size_t parts) {
+  for (size_t r = rows * part / parts; r < rows * (part + 1) / parts; r++)
+    for (size_t at = 0; at < bytes; at += 64) _mm_prefetch((const char *)w + r * row_bytes + at, _MM_HINT_T1);
+}
+
 // Rows of w that are unpacked together, steps of a stretch, rows of x that pass by while their sums wait.
 enum { nt_rows = 64, nt_steps = 16, nt_tokens = 512 };
 
@@ -141,8 +149,14 @@ TARGET static void gemm_bf16(
         unpack_rows(
             type, (const uint8_t *)w + n0 * row_bytes + s / nt_steps * stretch_bytes, row_bytes, here,
             cqk_min(32 * nt_steps, k - 32 * s), count, rows);
+        // The stretch that comes next, in these rows or in those after them.
+        size_t n1 = s + nt_steps < steps ? n0 : n0 + nt_rows, s1 = s + nt_steps < steps ? s + nt_steps : 0;
+        size_t next_rows = n1 < n ? cqk_min(nt_rows, n - n1) : 0;
+        size_t next_bytes = cqk_row_bytes(type, cqk_min(32 * nt_steps, k - 32 * s1));
+        const uint8_t *next = (const uint8_t *)w + n1 * row_bytes + s1 / nt_steps * stretch_bytes;
         for (size_t g = 0; g < groups; g += 2) {
           const uint8_t *at = x + g * group_bytes + s * 64 * width;
+          fetch_rows(next, row_bytes, next_rows, next_bytes, g / 2, (groups + 1) / 2);
           if (g + 1 < groups)
             nt_groups(at, group_bytes, 16, rows, filled, count, sums + 16 * g, ld, s == 0, 2);
           else
@@ -206,6 +220,13 @@ TARGET static void gemm_nn_bf16(
         size_t count = cqk_min(nn_steps, steps - s);
         int is_last = s + count == steps;
         unpack_columns(type, at_w + 32 * s * row_bytes, row_bytes, n - 32 * s, columns, count, tiles);
+        // The rows that come next, of these columns or of those beside them.
+        int goes_down = s + nn_steps < steps;
+        size_t s1 = goes_down ? s + nn_steps : 0, k1 = goes_down ? k0 : k0 + nn_columns;
+        size_t next_rows = k1 < k ? cqk_min(32 * nn_steps, n - 32 * s1) : 0;
+        size_t next_bytes = cqk_row_bytes(type, k1 < k ? cqk_min(nn_columns, k - k1) : 0);
+        const uint8_t *next_w = (const uint8_t *)w + cqk_row_bytes(type, first_k + k1) + 32 * s1 * row_bytes;
+        size_t panels = (columns + 31) / 32, tiles_down = (tokens + tile_rows - 1) / tile_rows;
         for (size_t p = 0; p < columns; p += 32) {
           __mmask16 mask[2];
           for (size_t v = 0; v < 2; v++) {
@@ -213,6 +234,8 @@ TARGET static void gemm_nn_bf16(
             mask[v] = (__mmask16)((1u << left) - 1);
           }
           for (size_t i = 0; i < tokens; i += tile_rows) {
+            fetch_rows(
+                next_w, row_bytes, next_rows, next_bytes, p / 32 * tiles_down + i / tile_rows, panels * tiles_down);
             const uint8_t *rows = (const uint8_t *)packed + ((t0 + i) / 16 * steps + s) * 1024 + i % 16 * 64;
             size_t after = i + tile_rows < tokens ? i + tile_rows : 0;
             const uint8_t *next = (const uint8_t *)packed + ((t0 + after) / 16 * steps + s) * 1024 + after % 16 * 64;

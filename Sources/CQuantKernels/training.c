@@ -77,6 +77,9 @@ void cqk_t_sgd(float *p, const float *g, float *m, size_t n, float rate, float m
   CALL(sgd, p, g, m, n, rate, momentum, decay, gradient_scale);
 }
 double cqk_t_sum_of_squares(const float *x, size_t n) { return CALL(sum_of_squares, x, n); }
+void cqk_t_round_bf16(const float *x, uint16_t *y, size_t n) { CALL(round_bf16, x, y, n); }
+void cqk_t_widen_bf16(const uint16_t *x, float *y, size_t n) { CALL(widen_bf16, x, y, n); }
+void cqk_t_round_in_place(float *x, size_t n) { CALL(round_in_place, x, n); }
 void cqk_t_add(float *y, const float *x, size_t n) { CALL(add, y, x, n); }
 void cqk_t_add_bias(float *y, const float *bias, size_t rows, size_t d) { CALL(add_bias, y, bias, rows, d); }
 void cqk_t_column_sums(const float *x, float *sums, size_t rows, size_t d) { CALL(column_sums, x, sums, rows, d); }

@@ -250,3 +250,29 @@ static void NAME(dropout)(const float *x, float *y, size_t n, float rate, uint64
     y[i] = (uint32_t)(z >> 32) < bound ? 0.0f : x[i] * keep;
   }
 }
+
+// The bits of x's bf16 in the upper half.
+CQK_INLINE uint32_t NAME(bf16_bits)(float x) {
+  uint32_t bits;
+  __builtin_memcpy(&bits, &x, sizeof bits);
+  // A NaN's last digits must not carry into its exponent.
+  return (bits & 0x7fffffff) > 0x7f800000u ? bits | 0x400000 : bits + 0x7fff + (bits >> 16 & 1);
+}
+
+static void NAME(round_bf16)(const float *x, uint16_t *y, size_t n) {
+  for (size_t i = 0; i < n; i++) y[i] = (uint16_t)(NAME(bf16_bits)(x[i]) >> 16);
+}
+
+static void NAME(widen_bf16)(const uint16_t *x, float *y, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    uint32_t bits = (uint32_t)x[i] << 16;
+    __builtin_memcpy(y + i, &bits, sizeof bits);
+  }
+}
+
+static void NAME(round_in_place)(float *x, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    uint32_t bits = NAME(bf16_bits)(x[i]) & 0xffff0000u;
+    __builtin_memcpy(x + i, &bits, sizeof bits);
+  }
+}

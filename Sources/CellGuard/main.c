@@ -1,12 +1,13 @@
-// icl-cell-guard: stands between the kernel and its cell host, so that nothing of a session outlives it.
+// icl-cell-guard: stands between the kernel and what it starts, its cell host, compilers, commands of a cell, so that
+// nothing of a session outlives it.
 //
 //     icl-cell-guard FOLDER HOST ARGUMENT...       descriptor 4: a socket whose other end only the kernel holds
 //
 // The guard starts HOST and tells its number on the socket. What the host starts, and what that starts, belongs to the
 // guard once its parent is gone (it is a "child subreaper"), whatever group or session it has put itself into. When the
 // host ends, when the kernel asks for it or when the kernel is gone, by SIGKILL too, the guard ends all of them and then
-// itself, as the host ended. With the kernel gone or at the session's end it removes FOLDER as well: the kernel may be
-// killed before it comes to that.
+// itself, as the host ended. With the kernel gone or at the session's end it removes FOLDER as well, if that isn't "-":
+// the kernel may be killed before it comes to that.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -111,6 +112,7 @@ int main(int count, char **arguments) {
     setpgid(0, 0);
     sigprocmask(SIG_SETMASK, &before, NULL);
     execv(arguments[2], arguments + 2);
+    dprintf(2, "%s: %s\n", arguments[2], strerror(errno));
     _exit(127);
   }
   // The host's output ends with those who write it.
@@ -137,7 +139,7 @@ int main(int count, char **arguments) {
   ssize_t got;
   do got = recv(LIFELINE, &word, 1, MSG_DONTWAIT);
   while ((got < 0 && errno == EINTR) || (got == 1 && word != 's'));
-  bool removes_folder = got >= 0;
+  bool removes_folder = got >= 0 && strcmp(arguments[1], "-") != 0;
   if (removes_folder) remove_folder(arguments[1]);
   // Whoever waits for the guard learns how the host ended.
   if (host_status >= 0 && WIFEXITED(host_status)) _exit(WEXITSTATUS(host_status));

@@ -31,7 +31,11 @@ def program(pid):
 
 def children(pid):
     found = []
-    for task in os.listdir(f"/proc/{pid}/task"):
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return found
+    for task in tasks:
         try:
             with open(f"/proc/{pid}/task/{task}/children") as file:
                 found += [int(child) for child in file.read().split()]
@@ -40,15 +44,23 @@ def children(pid):
     return found
 
 
+def descendants(pid):
+    return [each for child in children(pid) for each in [child, *descendants(child)]]
+
+
 def guard_of(kernel):
-    """The process that ends what cells started."""
-    (guard,) = [child for child in children(kernel.pid) if program(child).endswith("/icl-cell-guard")]
+    """The process that ends what cells started. Compilers have guards of their own."""
+    (guard,) = [child for child in children(kernel.pid) if hosts_under(child)]
     return guard
+
+
+def hosts_under(guard):
+    return [child for child in children(guard) if program(child).endswith("/icl-cell-host")]
 
 
 def host_of(kernel):
     """The process in which a kernel's cells run; compilers come and go beside it."""
-    (host,) = [child for child in children(guard_of(kernel)) if program(child).endswith("/icl-cell-host")]
+    (host,) = hosts_under(guard_of(kernel))
     return host
 
 

@@ -14,7 +14,7 @@ import textwrap
 import time
 
 import pytest
-from processes import guard_of, host_of, is_alive, wait_until_gone
+from processes import descendants, guard_of, host_of, is_alive, wait_until_gone
 
 
 def keeps(kernel, code, *, name=None, words=""):
@@ -284,6 +284,22 @@ def test_a_compiler_that_crashes_or_hangs_costs_one_cell(start_kernel, moody_too
     # Not when the compiler's own children have ended: they are ended with it.
     assert kernel.outcome(cell).content["ename"] == "Interrupted"
     assert kernel.run("treasure").result == "[1, 2, 3]"
+
+
+def test_what_runs_beside_the_host_ends_with_a_killed_kernel(start_kernel, moody_toolchain, tmp_path):
+    """A compiler that hangs, those that wait for the next cell, and what a command has put into a session of its own."""
+    for code, file in [
+        ("// HANG THE COMPILER\n1", moody_toolchain / "hanging"),
+        (f"%%bash\nsetsid sh -c 'echo $$ > {tmp_path}/daemon; sleep 600' &\nsleep 600", tmp_path / "daemon"),
+    ]:
+        kernel = start_kernel(env=os.environ | {"ICL_TOOLCHAIN": str(moody_toolchain)})
+        kernel.run("1")
+        kernel.submit(code)
+        wait_for(file.exists, "the start of what doesn't end")
+        processes = [kernel.pid, *descendants(kernel.pid)]
+        assert len(processes) >= 5
+        os.kill(kernel.pid, signal.SIGKILL)
+        wait_until_gone(processes, seconds=30)
 
 
 # The end of the server, and what killed sessions leave behind

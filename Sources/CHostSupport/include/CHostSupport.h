@@ -2,6 +2,7 @@
 ///
 /// Nothing here takes effect before `chs_install`, which only the cell host calls.
 #pragma once
+#include <spawn.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -110,6 +111,9 @@ int chs_pipe(int ends[2]);
 /// A descriptor that becomes readable when the process ends; -1 with errno.
 int chs_process_descriptor(int pid);
 
+/// Has a program that is started with `actions` work in a directory. 0, or an error's number.
+int chs_spawn_in(posix_spawn_file_actions_t *actions, const char *directory);
+
 /// Gives the part of a parked thread's stack back that nothing lies on; where the stack ran out, all but its top.
 void chs_release_stack(const chs_report *report);
 
@@ -184,11 +188,6 @@ char *chs_sourcekit_request(const char *yaml, char **error);
 /// Gives memory that has been freed back to the system once the process has grown by 64 MB: sourcekitd builds anew
 /// what cells declare after each of them, and between what stays the C library keeps what it frees.
 void chs_return_memory(void);
-
-/// Starts a program in a process group of its own, with nothing to read, and with `out` and `err` as its output. The
-/// whole group is killed when the calling thread or its process ends. Returns the group's number, which is that of a
-/// process to be waited for and whose status is the program's (128 + n for a program ended by signal n); -1 with errno.
-int chs_spawn_group(char *const argv[], char *const envp[], const char *folder, int out, int err);
 
 enum { CHS_MAX_THROW_FRAMES = 48 };
 /// Notes from now on where errors are thrown, on threads of ours. False when the runtime has no such hook.

@@ -65,6 +65,15 @@ double cqk_t_sum_of_squares(const float *x, size_t n);
 /// y += x
 void cqk_t_add(float *y, const float *x, size_t n);
 
+/// y = x rounded to the nearest bf16, ties to even; NaN stays NaN.
+void cqk_t_round_bf16(const float *x, uint16_t *y, size_t n);
+
+/// y = the values that `cqk_t_round_bf16` made.
+void cqk_t_widen_bf16(const uint16_t *x, float *y, size_t n);
+
+/// x = the value of x rounded to bf16.
+void cqk_t_round_in_place(float *x, size_t n);
+
 /// y += bias, for each row; y `[rows, d]`.
 void cqk_t_add_bias(float *y, const float *bias, size_t rows, size_t d);
 

@@ -2,7 +2,8 @@ internal import CQuantKernels
 
 /// Room for the loss of a chunk of rows: the logits of a whole batch never exist.
 final class LossScratch {
-  /// Rows whose logits are there at the same time: 4 million floats' worth.
+  /// Rows whose logits are there at the same time: 8 million floats' worth, in whole groups of rows as products take
+  /// them. Each chunk unpacks the output matrix anew.
   let chunk: Int
   /// Final states of the rows that count, before and after the norm, and the gradients of both, `[chunk, D]`.
   let chosen: FloatMatrix
@@ -16,7 +17,7 @@ final class LossScratch {
   let margins: FloatMatrix
 
   init(_ c: ModelConfiguration) {
-    let chunk = max(16, min(2048, (1 << 22) / c.vocabularySize))
+    let chunk = max(16, min(2048, (1 << 23) / c.vocabularySize / 32 * 32))
     self.chunk = chunk
     func matrix(_ columns: Int) -> FloatMatrix { FloatMatrix(rows: chunk, columns: columns) }
     chosen = matrix(c.hiddenSize)

@@ -38,7 +38,8 @@ final class TrainingPass {
     maps = MapTraining(products, pool: pool)
     attention = TrainingAttention(c, pool: pool, isRounded: arithmetic == .bf16)
     rotary = RotaryTable(c)
-    space = TrainingWorkspace(rows: 0, c, first: first, recomputes: recomputes)
+    space = TrainingWorkspace(
+      rows: 0, c, first: first, recomputes: recomputes, isRounded: arithmetic == .bf16)
     cosine = FloatMatrix(rows: 0, columns: c.ropeDimension / 2)
     sine = FloatMatrix(rows: 0, columns: c.ropeDimension / 2)
     loss = LossScratch(c)
@@ -57,7 +58,7 @@ final class TrainingPass {
   ) throws(EngineError) -> Double {
     pack(batch)
     self.seed = seed
-    try forward()
+    try forward(keeping: backward)
     if targets.isEmpty { return 0 }
     let sum = try lossAndGradient(totalWeight: totalWeight, backward: backward)
     if backward { try backwardBlocks() }
@@ -81,7 +82,8 @@ final class TrainingPass {
       }
     }
     if space.capacity < tokens.count {
-      space = TrainingWorkspace(rows: tokens.count, c, first: first, recomputes: recomputes)
+      space = TrainingWorkspace(
+        rows: tokens.count, c, first: first, recomputes: recomputes, isRounded: products.arithmetic == .bf16)
     }
     attention.reserve(longest: longest)
     if cosine.rows < longest {
@@ -91,13 +93,14 @@ final class TrainingPass {
     }
   }
 
-  private func forward() throws(EngineError) {
+  private func forward(keeping: Bool) throws(EngineError) {
     try enter()
     for index in first..<c.layerCount {
       try Interruption.check()
       let layer = space.layer(index)
       inside(index, space.residual(index), layer)
       leave(index, layer, into: space.residual(index + 1))
+      if keeping { space.keep(index, rows: rowCount, pool) }
     }
   }
 
@@ -169,6 +172,7 @@ final class TrainingPass {
       let goesOn = all || index > first
       // The last block's inside is still there.
       if recomputes && index < network.blocks.count - 1 { inside(index, space.residual(index), layer) }
+      space.restore(index, rows: rows, pool)
 
       // Feed-forward: dx is the gradient of its branch and of the residual around it.
       normAgain(layer.middle, block.feedForwardNorm, scale: layer.feedForwardScale)

@@ -1,15 +1,21 @@
+internal import CQuantKernels
+
 /// Everything that a training pass writes to, made once for a number of rows and used again in every step.
 ///
 /// Symbols as in ``ModelConfiguration``; `R` rows (packed tokens).
 final class TrainingWorkspace {
   let capacity: Int
-  /// Residual stream before each trained block and after the last, `[R, D]`; the backward pass needs them. The first is
-  /// that before block ``first``.
+  /// Residual stream before each trained block and after the last, `[R, D]`. The first is that before block ``first``.
+  /// Where states are kept in bf16: two of them, in turn.
   private let residuals: [FloatMatrix]
-  /// One for each trained block, or one for all of them when they are computed again.
+  /// One for each trained block, or one for all of them when they are computed again or kept in bf16.
   private let layers: [Layer]
+  /// For each trained block what ``keep(_:rows:_:)`` was given, in bf16.
+  private let kept: [[RoundedMatrix]]
+  private let isRounded: Bool
   /// The lowest block that the backward pass reaches, from 0.
   let first: Int
+  private let layerCount: Int
 
   /// `[R, D]`
   let normed: FloatMatrix
@@ -40,19 +46,34 @@ final class TrainingWorkspace {
     /// `[R, F]`; the backward pass turns them into their gradients.
     let gate: FloatMatrix
     let up: FloatMatrix
+
+    /// All but the scales, which the backward pass computes again.
+    var states: [FloatMatrix] { [q, k, v, attended, middle, gate, up] }
   }
 
   /// - Parameters:
   ///   - first: the lowest block that the backward pass reaches; below it nothing is kept
   ///   - recomputes: whether one layer's room serves all blocks
-  init(rows: Int, _ c: ModelConfiguration, first: Int, recomputes: Bool) {
+  ///   - isRounded: whether the backward pass sees states in bf16, as all products do; they are kept as such
+  init(rows: Int, _ c: ModelConfiguration, first: Int, recomputes: Bool, isRounded: Bool) {
     capacity = rows
     self.first = first
+    self.isRounded = isRounded
+    layerCount = c.layerCount
+    let trained = c.layerCount - first
+    let keepsRounded = isRounded && !recomputes
     func matrix(_ columns: Int) -> FloatMatrix { FloatMatrix(rows: rows, columns: columns) }
     func vector() -> FloatMatrix { FloatMatrix(rows: 1, columns: rows) }
-    residuals = (first...c.layerCount).map { _ in matrix(c.hiddenSize) }
+    residuals = (0..<(keepsRounded ? 2 : trained + 1)).map { _ in matrix(c.hiddenSize) }
+    kept = (0..<(keepsRounded ? trained : 0)).map { _ in
+      let widths = [
+        c.hiddenSize, c.queryWidth, c.keyValueWidth, c.keyValueWidth, c.queryWidth, c.hiddenSize, c.feedForwardSize,
+        c.feedForwardSize,
+      ]
+      return widths.map { RoundedMatrix(rows: rows, columns: $0) }
+    }
     // Frozen blocks go through the first layer's room.
-    layers = (0..<(recomputes ? 1 : max(1, c.layerCount - first))).map { _ in
+    layers = (0..<(recomputes || isRounded ? 1 : max(1, trained))).map { _ in
       Layer(
         attentionScale: vector(), feedForwardScale: vector(), q: matrix(c.queryWidth), k: matrix(c.keyValueWidth),
         v: matrix(c.keyValueWidth), attended: matrix(c.queryWidth), middle: matrix(c.hiddenSize),
@@ -70,11 +91,35 @@ final class TrainingWorkspace {
   }
 
   /// Residual stream before a block from `first` on, or after the last.
-  func residual(_ block: Int) -> FloatMatrix { residuals[block - first] }
+  func residual(_ block: Int) -> FloatMatrix { residuals[(block - first) % residuals.count] }
 
-  var last: FloatMatrix { residuals[residuals.count - 1] }
+  var last: FloatMatrix { residual(layerCount) }
 
   func layer(_ block: Int) -> Layer { layers[max(0, min(block - first, layers.count - 1))] }
+
+  /// What of a block the backward pass sees, where it isn't what the forward pass left in its own place.
+  private func states(_ block: Int) -> [FloatMatrix] { [residual(block)] + layer(block).states }
+
+  /// Keeps a block for the backward pass, before the next one takes its room.
+  func keep(_ block: Int, rows: Int, _ pool: ThreadPool) {
+    if kept.isEmpty { return }
+    for (matrix, room) in zip(states(block), kept[block - first]) { room.keep(matrix, rows: rows, pool) }
+  }
+
+  /// Brings a block back, which has been kept or computed again: the same bits either way.
+  func restore(_ block: Int, rows: Int, _ pool: ThreadPool) {
+    guard isRounded else { return }
+    for (index, matrix) in states(block).enumerated() {
+      if kept.isEmpty {
+        let count = rows * matrix.columns
+        pool.split(count, grain: 1024, worth: count * 4) { range in
+          cqk_t_round_in_place(matrix.pointer() + range.lowerBound, range.count)
+        }
+      } else {
+        kept[block - first][index].restore(matrix, rows: rows, pool)
+      }
+    }
+  }
 
   /// Bytes of all matrices.
   var byteCount: Int {
@@ -86,6 +131,47 @@ final class TrainingWorkspace {
       ]
     }
     return matrices.reduce(0) { $0 + $1.rows * $1.columns * 4 }
+      + kept.joined().reduce(0) { $0 + $1.rows * $1.columns * 2 }
+  }
+}
+
+/// Values of a matrix in bf16.
+///
+/// Unchecked Sendable: as ``FloatMatrix``.
+private final class RoundedMatrix: @unchecked Sendable {
+  let rows: Int
+  let columns: Int
+  private let base: UnsafeMutablePointer<UInt16>
+
+  init(rows: Int, columns: Int) {
+    self.rows = rows
+    self.columns = columns
+    base = .allocate(capacity: rows * columns)
+    base.initialize(repeating: 0, count: rows * columns)
+  }
+
+  deinit { base.deallocate() }
+
+  /// Takes the first rows of a matrix.
+  func keep(_ matrix: FloatMatrix, rows: Int, _ pool: ThreadPool) {
+    split(matrix, rows, pool) { x, range in
+      cqk_t_round_bf16(x + range.lowerBound, self.base + range.lowerBound, range.count)
+    }
+  }
+
+  /// Gives them back.
+  func restore(_ matrix: FloatMatrix, rows: Int, _ pool: ThreadPool) {
+    split(matrix, rows, pool) { x, range in
+      cqk_t_widen_bf16(self.base + range.lowerBound, x + range.lowerBound, range.count)
+    }
+  }
+
+  private func split(
+    _ matrix: FloatMatrix, _ rows: Int, _ pool: ThreadPool, _ body: (UnsafeMutablePointer<Float>, Range<Int>) -> Void
+  ) {
+    precondition(matrix.columns == columns && rows <= self.rows && rows <= matrix.rows)
+    let count = rows * columns
+    pool.split(count, grain: 1024, worth: count * 4) { range in body(matrix.pointer(), range) }
   }
 }
 

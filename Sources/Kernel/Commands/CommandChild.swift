@@ -6,14 +6,18 @@ import Synchronization
 /// A program that a `%`-command runs: its output arrives as it is written, and it can be stopped with everything it
 /// started.
 final class CommandChild: Sendable {
-  private struct State { var group: pid_t = 0, isCancelled = false }
+  private struct State { var running: GuardedProcess?, isCancelled = false }
   private let state = Mutex(State())
+  private let guardian: String
+
+  /// - Parameter guardian: the `icl-cell-guard` executable.
+  init(guardian: String) { self.guardian = guardian }
 
   /// Ends the program and all of its children; a program not yet started doesn't start.
   func cancel() {
     state.withLock {
       $0.isCancelled = true
-      if $0.group > 0 { kill(-$0.group, SIGKILL) }
+      $0.running?.end()
     }
   }
 
@@ -35,34 +39,26 @@ final class CommandChild: Sendable {
       close(out[1])
       throw posixError("pipe")
     }
-    let started = withCStrings(arguments) { argv in
-      withCStrings(environment.map { "\($0)=\($1)" }) { envp in
-        state.withLock { state -> Int32 in
-          guard !state.isCancelled else { return 0 }
-          state.group = chs_spawn_group(argv, envp, folder, out[1], err[1])
-          return state.group
-        }
-      }
-    }
-    close(out[1])
-    close(err[1])
     defer {
       close(out[0])
       close(err[0])
     }
-    guard started >= 0 else { throw posixError("starting \(arguments.first ?? "")") }
-    guard started > 0 else { return 128 + SIGKILL }
-    relay(out[0], err[0], until: started, output)
-    var ended = siginfo_t()
-    while waitid(P_PID, id_t(started), &ended, WEXITED | WNOWAIT) < 0 && errno == EINTR {}
-    // Reaped and forgotten in one step: a later `cancel` can't hit a group that reuses the number.
-    return state.withLock { state in
-      var status: Int32 = 0
-      waitpid(started, &status, 0)
-      kill(-started, SIGKILL)
-      state.group = 0
-      return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
+    let process = Result {
+      try state.withLock { state -> GuardedProcess? in
+        guard !state.isCancelled else { return nil }
+        state.running = try GuardedProcess(
+          arguments, guardian: guardian, descriptors: [1: out[1], 2: err[1]], directory: folder,
+          environment: environment)
+        return state.running
+      }
     }
+    close(out[1])
+    close(err[1])
+    guard let process = try process.get() else { return 128 + SIGKILL }
+    relay(out[0], err[0], until: process.pid, output)
+    state.withLock { $0.running = nil }
+    let (status, signal) = process.wait()
+    return signal == 0 ? status : 128 + signal
   }
 
   /// Hands on what arrives until both pipes are closed, or until the program is gone: a child that it left behind

@@ -8,7 +8,7 @@ final class CommandRun: Sendable {
   private let request: CellRequest
   private let runner: CommandRunner
   private let events: @Sendable (CellEvent) -> Void
-  let child = CommandChild()
+  let child: CommandChild
 
   init(
     cell: CommandCell, request: CellRequest, runner: CommandRunner, events: @escaping @Sendable (CellEvent) -> Void
@@ -17,6 +17,7 @@ final class CommandRun: Sendable {
     self.request = request
     self.runner = runner
     self.events = events
+    child = CommandChild(guardian: runner.cells.environment.guardian)
   }
 
   /// Everything in its order; what comes behind a failure isn't done.

@@ -38,7 +38,7 @@ package final class CellCompiler: Sendable {
     self.environment = environment
     self.folder = folder
     self.log = log
-    stand = ToolStand(folder: folder)
+    stand = ToolStand(folder: folder, guardian: environment.guardian)
     stubs = try Self.writeStubModules(
       environment.hiddenClangModules + [Self.ownClangModule], [environment.moduleCache + "/stubs", folder + "/stubs"])
   }
@@ -71,7 +71,7 @@ package final class CellCompiler: Sendable {
   ///     compiled at the same time.
   package func compile(
     _ source: CellSource, module: String, label: String, header: [String], optimized: Bool = false,
-    tools: ToolRunner = ToolRunner()
+    tools: ToolRunner
   ) throws -> CompiledCell {
     do {
       return try compileOnce(

@@ -20,12 +20,14 @@ package struct ToolResult: Sendable, Equatable {
   }
 }
 
-/// Runs tools by `posix_spawn`, one at a time, and can be told to end the one that runs.
+/// Runs tools, one at a time, and can be told to end the one that runs.
 package final class ToolRunner: Sendable {
-  private struct State { var running: pid_t = 0, cancelled = false }
+  private struct State { var running: GuardedProcess?, cancelled = false }
   private let state = Mutex(State())
+  private let guardian: String
 
-  package init() {}
+  /// - Parameter guardian: the `icl-cell-guard` executable.
+  package init(guardian: String) { self.guardian = guardian }
 
   package var isCancelled: Bool { state.withLock { $0.cancelled } }
 
@@ -33,7 +35,7 @@ package final class ToolRunner: Sendable {
   package func cancel() {
     state.withLock {
       $0.cancelled = true
-      if $0.running > 0 { kill(-$0.running, SIGKILL) }
+      $0.running?.end()
     }
   }
 
@@ -47,25 +49,21 @@ package final class ToolRunner: Sendable {
         throw CompileFailure.interrupted
       }
       if let ready, ready.begin(arguments) {
-        state.running = ready.process.pid
-        return (ready.process, true)
+        state.running = ready.tool.process
+        return (ready.tool, true)
       }
-      let tool = try SpawnedTool(arguments)
-      state.running = tool.pid
+      let tool = try SpawnedTool(arguments, guardian: guardian)
+      state.running = tool.process
       return (tool, false)
     }
     defer { if isReady { ready?.removeArguments() } }
     var collected = Collected()
-    collected.read(tool.output, until: tool.pid, limit: limit)
+    collected.read(tool, limit: limit)
     close(tool.output)
-    var status: Int32 = 0
-    // Before the process is waited for: afterwards its number may be somebody else's.
-    state.withLock { $0.running = 0 }
-    while waitpid(tool.pid, &status, 0) < 0 && errno == EINTR {}
-    let signal = status & 0x7f
+    state.withLock { $0.running = nil }
+    let (status, signal) = tool.process.wait()
     var result = ToolResult(
-      status: signal == 0 ? status >> 8 & 0xff : -1, signal: signal,
-      output: String(decoding: collected.output, as: UTF8.self))
+      status: status, signal: signal, output: String(decoding: collected.output, as: UTF8.self))
     result.isTimedOut = collected.isTimedOut
     return result
   }
@@ -77,9 +75,10 @@ package final class ToolRunner: Sendable {
     private var buffer = [UInt8](repeating: 0, count: 1 << 16)
 
     /// Reads until the process is over. Its own children may hold the pipe for longer: they aren't waited for.
-    mutating func read(_ descriptor: Int32, until child: pid_t, limit: Double) {
+    mutating func read(_ tool: SpawnedTool, limit: Double) {
+      let descriptor = tool.output
       _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
-      let process = chs_process_descriptor(child)
+      let process = chs_process_descriptor(tool.process.pid)
       defer { if process >= 0 { close(process) } }
       let deadline = ContinuousClock.now + .seconds(limit)
       while true {
@@ -90,7 +89,7 @@ package final class ToolRunner: Sendable {
         let left = (deadline - .now).milliseconds
         if left <= 0, !isTimedOut {
           isTimedOut = true
-          kill(-child, SIGKILL)
+          tool.process.end()
         }
         let ready = poll(&wanted, 2, isTimedOut ? 1000 : Int32(clamping: Int(left) + 1))
         if ready < 0 && errno != EINTR { return }
@@ -124,55 +123,30 @@ package final class ToolRunner: Sendable {
 
 /// A tool that was started: its process, and the pipe into which it writes all that it says.
 struct SpawnedTool: Sendable {
-  let pid: pid_t
+  let process: GuardedProcess
   let output: Int32
 
   /// - Parameter input: the tool's standard input, `/dev/null` if there is none.
-  init(_ arguments: [String], input: Int32? = nil) throws {
+  init(_ arguments: [String], guardian: String, input: Int32? = nil) throws {
     var pipes: [Int32] = [-1, -1]
     guard chs_pipe(&pipes) == 0 else { throw posixError("pipe") }
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    if let input {
-      posix_spawn_file_actions_adddup2(&actions, input, 0)
-    } else {
-      posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-    }
-    posix_spawn_file_actions_adddup2(&actions, pipes[1], 1)
-    posix_spawn_file_actions_adddup2(&actions, pipes[1], 2)
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    // A group of its own: a tool may be a script that starts others, which must end with it.
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
-    let variables = ProcessInfo.processInfo.environment.map { "\($0)=\($1)" }
-    var child: pid_t = 0
-    let failure = withCStrings(arguments) { argv in
-      withCStrings(variables) { posix_spawn(&child, arguments[0], &actions, &attributes, argv, $0) }
-    }
-    close(pipes[1])
-    guard failure == 0 else {
+    defer { close(pipes[1]) }
+    var descriptors: [Int32: Int32] = [1: pipes[1], 2: pipes[1]]
+    descriptors[0] = input
+    do {
+      process = try GuardedProcess(arguments, guardian: guardian, descriptors: descriptors)
+    } catch {
       close(pipes[0])
-      errno = failure
-      throw posixError("posix_spawn \(arguments[0])")
+      throw error
     }
-    pid = child
     output = pipes[0]
-  }
-
-  /// Whether the process hasn't ended yet. One that has stays to be waited for.
-  var isAlive: Bool {
-    var info = siginfo_t()
-    return waitid(P_PID, id_t(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_signo == 0
   }
 
   /// Ends the process and forgets it.
   func end() {
-    kill(-pid, SIGKILL)
+    process.end()
     close(output)
-    var status: Int32 = 0
-    while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
+    _ = process.wait()
   }
 }
 

@@ -10,8 +10,8 @@ package final class Completion: Sendable {
   /// Asked for each time: packages may come later.
   private let flags: @Sendable () -> [String]
   private let log: Logger
-  /// The header of the last question, whose modules sourcekitd holds.
-  private let loaded = Mutex<[String]?>(nil)
+  /// The modules there were at the last question.
+  private let loaded = Mutex<Int?>(nil)
 
   package init(toolchain: Toolchain, folder: String, flags: @escaping @Sendable () -> [String], log: Logger) {
     sourceKit = SourceKit(library: toolchain.sourceKit, log: log)
@@ -23,19 +23,19 @@ package final class Completion: Sendable {
     try? Data().write(to: URL(fileURLWithPath: file))
   }
 
-  /// Loads sourcekitd and the modules of the header, so that the first question of a user is quick.
-  package func warmUp(header: [String]) {
-    guard header != loaded.withLock({ $0 }) else { return }
+  /// Loads sourcekitd and what every question imports, so that the first one of a user is quick.
+  package func warmUp(_ ledger: ModuleLedger) {
+    guard ledger.moduleFingerprint != loaded.withLock({ $0 }) else { return }
     let started = ContinuousClock.now
-    _ = complete(code: "prin", cursor: 4, header: header)
+    _ = complete(code: "prin", cursor: 4, ledger: ledger)
     sourceKit.returnMemory()
     log.debug("completion is warm", metadata: ["after": "\(ContinuousClock.now - started)"])
   }
 
-  /// sourcekitd keeps what it built for the same arguments, and with it which modules there were: when the imports
-  /// change, the module gets another name.
-  private func arguments(for header: [String]) -> [String] {
-    [file, "-module-name", "Completion\(UInt(bitPattern: header.hashValue))"] + flags()
+  /// sourcekitd keeps what it built for the same arguments, and with it which modules there were: when there are
+  /// others, the text's module gets another name.
+  private func arguments(for ledger: ModuleLedger) -> [String] {
+    [file, "-module-name", "Completion\(UInt(bitPattern: ledger.moduleFingerprint))"] + flags()
   }
 
   // MARK: Completion
@@ -64,16 +64,17 @@ package final class Completion: Sendable {
   }
 
   /// - Parameter cursor: in Unicode code points, as Jupyter counts.
-  package func complete(code: String, cursor: Int, header: [String]) -> CompletionAnswer {
-    defer { loaded.withLock { $0 = header } }
+  package func complete(code: String, cursor: Int, ledger: ModuleLedger) -> CompletionAnswer {
+    defer { loaded.withLock { $0 = ledger.moduleFingerprint } }
     let word = Word(before: cursor, in: code)
+    let header = ledger.header(completing: word.followsDot ? nil : word.text, in: code)
     let text = Context(header: header, code: code)
     let offset = text.offset(ofByte: word.startByte)
     let key = Self.requestName
     let answer = sourceKit.send([
       ("key.request", .identifier("source.request.codecomplete.open")),
       ("key.name", .text(key)), ("key.sourcefile", .text(file)), ("key.sourcetext", .text(text.source)),
-      ("key.offset", .number(offset)), ("key.compilerargs", .list(arguments(for: header))),
+      ("key.offset", .number(offset)), ("key.compilerargs", .list(arguments(for: ledger))),
       (
         "key.codecomplete.options",
         .table([
@@ -163,9 +164,9 @@ package final class Completion: Sendable {
     enum CodingKeys: String, CodingKey { case items = "key.expression_type_list" }
   }
 
-  /// The types of names that are in reach with `header`; a name without a type of its own is left out.
-  package func types(of names: [String], header: [String]) -> [String: String] {
-    var text = header.joined(separator: "\n") + "\n"
+  /// The types of the session's names; a name without a type of its own is left out.
+  package func types(of names: [String], ledger: ModuleLedger) -> [String: String] {
+    var text = ledger.header(naming: Set(names)).joined(separator: "\n") + "\n"
     var places: [Int: String] = [:]
     for name in names {
       places[text.utf8.count + 4] = name
@@ -174,7 +175,7 @@ package final class Completion: Sendable {
     try? Data(text.utf8).write(to: URL(fileURLWithPath: file))
     let answer = sourceKit.send([
       ("key.request", .identifier("source.request.expression.type")), ("key.sourcefile", .text(file)),
-      ("key.sourcetext", .text(text)), ("key.compilerargs", .list(arguments(for: header))),
+      ("key.sourcetext", .text(text)), ("key.compilerargs", .list(arguments(for: ledger))),
       ("key.expectedtypes", .list([])),
     ])
     let found = answer.flatMap { try? JSONDecoder().decode(Expressions.self, from: $0) }?.items ?? []
@@ -205,28 +206,28 @@ package final class Completion: Sendable {
   /// Declaration, type and documentation of the name at the cursor.
   ///
   /// Where nothing is known of it, inside the brackets of a call, those of what is called.
-  package func inspect(code: String, cursor: Int, detailLevel: Int, header: [String]) -> MIMEBundle? {
+  package func inspect(code: String, cursor: Int, detailLevel: Int, ledger: ModuleLedger) -> MIMEBundle? {
     let word = Word(around: cursor, in: code)
     // A number has a type, of which nobody wants to read here.
     let isName = word.text.unicodeScalars.first.map { !("0"..."9").contains($0) } ?? false
-    if isName, let bundle = inspect(word, in: code, header: header) { return bundle }
+    if isName, let bundle = inspect(word, in: code, ledger: ledger) { return bundle }
     guard let end = EnclosingCall.callee(before: cursor, in: code) else { return nil }
     let callee = Word(around: end, in: code)
-    if let bundle = inspect(callee, in: code, header: header) { return bundle }
+    if let bundle = inspect(callee, in: code, ledger: ledger) { return bundle }
     // A call that isn't written out may have no type: the name alone has one.
     let scalars = code.unicodeScalars
     let cut = String(String.UnicodeScalarView(scalars.prefix(end)))
-    return inspect(callee, in: cut, header: header)
+    return inspect(callee, in: cut, ledger: ledger)
   }
 
-  private func inspect(_ word: Word, in code: String, header: [String]) -> MIMEBundle? {
-    let text = Context(header: header, code: code)
+  private func inspect(_ word: Word, in code: String, ledger: ModuleLedger) -> MIMEBundle? {
+    let text = Context(header: ledger.header(reading: code), code: code)
     // This request reads the file and takes no text.
     try? Data(text.source.utf8).write(to: URL(fileURLWithPath: file))
     let answer = sourceKit.send([
       ("key.request", .identifier("source.request.cursorinfo")), ("key.sourcefile", .text(file)),
       ("key.sourcetext", .text(text.source)), ("key.offset", .number(text.offset(ofByte: word.startByte))),
-      ("key.compilerargs", .list(arguments(for: header))), ("key.retrieve_symbol_graph", .number(0)),
+      ("key.compilerargs", .list(arguments(for: ledger))), ("key.retrieve_symbol_graph", .number(0)),
     ])
     guard let info = answer.flatMap({ try? JSONDecoder().decode(Info.self, from: $0) }), info.name != nil else {
       return nil
@@ -260,49 +261,4 @@ private struct Context {
   }
 
   func offset(ofByte byte: Int) -> Int { lead + byte }
-}
-
-/// The identifier at a cursor; positions in Unicode code points, `startByte` in UTF-8.
-struct Word: Equatable {
-  var text: String
-  var start: Int
-  var end: Int
-  var startByte: Int
-
-  /// What stands to the left of the cursor.
-  init(before cursor: Int, in code: String) { self.init(cursor, code, reachesRight: false) }
-
-  /// The whole identifier that touches the cursor.
-  init(around cursor: Int, in code: String) { self.init(cursor, code, reachesRight: true) }
-
-  /// Whether a code point can stand in an identifier.
-  static func belongs(_ scalar: Unicode.Scalar) -> Bool {
-    scalar == "_" || scalar == "$" || scalar.properties.isXIDContinue
-      || (scalar.value > 0x7f && (scalar.properties.isEmoji || scalar == "\u{200D}" || scalar == "\u{FE0F}"))
-  }
-
-  private init(_ cursor: Int, _ code: String, reachesRight: Bool) {
-    let scalars = Array(code.unicodeScalars)
-    let belongs = Self.belongs
-    let cursor = min(max(cursor, 0), scalars.count)
-    var start = cursor
-    var end = cursor
-    while start > 0, belongs(scalars[start - 1]) { start -= 1 }
-    if reachesRight {
-      if start == end, end < scalars.count, !belongs(scalars[end]) {
-        // `f(` with the cursor behind the bracket means f.
-        while start > 0, scalars[start - 1] == "(" || scalars[start - 1] == " " { start -= 1 }
-        end = start
-        while start > 0, belongs(scalars[start - 1]) { start -= 1 }
-      } else {
-        while end < scalars.count, belongs(scalars[end]) { end += 1 }
-      }
-    }
-    var view = String.UnicodeScalarView()
-    view.append(contentsOf: scalars[start..<end])
-    text = String(view)
-    self.start = start
-    self.end = end
-    startByte = scalars[..<start].reduce(0) { $0 + UTF8.width($1) }
-  }
 }

@@ -32,12 +32,12 @@ package struct ModuleLedger: Sendable {
     let kind: DeclaredNames.Declaration.Kind
   }
 
-  private var entries: [String: Entry] = [:]
+  private(set) var entries: [String: Entry] = [:]
   /// Modules that are imported whole, oldest first.
-  private var whole: [String] = []
-  private var names: [String: Name] = [:]
+  private(set) var whole: [String] = []
+  private(set) var names: [String: Name] = [:]
   /// Import lines of the user and the prelude, which every later cell repeats.
-  private var imports: [String] = []
+  private(set) var imports: [String] = []
 
   package init(imports: [String] = []) { self.imports = imports }
 
@@ -140,7 +140,7 @@ package struct ModuleLedger: Sendable {
     return plan
   }
 
-  private func anchorImport(_ module: String) -> String {
+  func anchorImport(_ module: String) -> String {
     "import typealias \(module).\(Self.anchor(of: module))"
   }
 
@@ -222,37 +222,12 @@ package struct ModuleLedger: Sendable {
     for line in names.imports where !imports.contains(line) { imports.append(line) }
   }
 
-  /// All that a cell may go on to mention, for completion. It is the same for every text, as long as no cell runs:
-  /// what sourcekitd has loaded for it serves every question.
-  package var completionHeader: [String] {
-    // Of very many names the newest: what is loaded takes memory, and a moment after every cell.
-    let newest = names.sorted { (entries[$0.value.module]?.serial ?? 0) > (entries[$1.value.module]?.serial ?? 0) }
-    let wanted = Dictionary(uniqueKeysWithValues: newest.prefix(Self.completionLimit).map { ($0, $1) })
-    return header(of: wanted, whole: whole)
-  }
-
-  private static let completionLimit = 6000
-
   /// Names with their kinds, sorted, as `%who` lists them.
   package var declared: [(name: String, kind: String, module: String)] {
     names.sorted { $0.key < $1.key }.map { ($0.key, $0.value.kind.rawValue, $0.value.module) }
   }
 
-  /// Imports of these names, where they are declared, and nothing else of the cells.
-  package func header(naming wanted: [String]) -> [String] {
-    header(of: names.filter { wanted.contains($0.key) }, whole: [])
-  }
-
-  /// Imports of names and of whole modules, and of what has to be loaded with them.
-  private func header(of names: [String: Name], whole: [String]) -> [String] {
-    let direct = Set(names.values.map(\.module)).union(whole)
-    let loads = direct.reduce(into: Set()) { $0.formUnion(entries[$1]?.loads ?? []) }
-    return imports
-      + names.sorted { $0.key < $1.key }.map { "import \($1.kind.rawValue) \($1.module).\(quoted($0))" }
-      + whole.reversed().map { "import \($0)" } + loads.subtracting(direct).sorted().map(anchorImport)
-  }
-
-  private func quoted(_ name: String) -> String {
+  func quoted(_ name: String) -> String {
     name.first.map { $0.isLetter || $0 == "_" || !$0.isASCII } == true ? "`\(name)`" : name
   }
 }

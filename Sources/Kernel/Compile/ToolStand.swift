@@ -18,10 +18,16 @@ package final class ToolStand: Sendable {
     var isClosed = false
   }
   private let folder: String
+  private let guardian: String
   private let state = Mutex(State())
 
-  /// - Parameter folder: where the arguments are written; private to the session.
-  package init(folder: String) { self.folder = folder }
+  /// - Parameters:
+  ///   - folder: where the arguments are written; private to the session.
+  ///   - guardian: the `icl-cell-guard` executable.
+  package init(folder: String, guardian: String) {
+    self.folder = folder
+    self.guardian = guardian
+  }
 
   deinit { close() }
 
@@ -37,9 +43,9 @@ package final class ToolStand: Sendable {
     guard let serial else { return }
     let name = (executable as NSString).lastPathComponent
     let file = "\(folder)/\(name)-\(serial).arguments"
-    DispatchQueue.global(qos: .utility).async { [weak self] in
+    DispatchQueue.global(qos: .utility).async { [weak self, guardian] in
       // Where none can be started, the one who needs it starts his own and sees why.
-      let tool = try? ReadyTool(executable, file: file)
+      let tool = try? ReadyTool(executable, guardian: guardian, file: file)
       let isKept = self?.state.withLock { state in
         state.started.remove(executable)
         if !state.isClosed { state.waiting[executable] = tool }
@@ -67,18 +73,18 @@ package final class ToolStand: Sendable {
 
 /// A tool that has been loaded and waits for its arguments.
 package struct ReadyTool: Sendable {
-  let process: SpawnedTool
+  let tool: SpawnedTool
   private let executable: String
   private let file: String
   /// The tool waits as long as this end of its standard input is open.
   private let gate: Int32
 
-  init(_ executable: String, file: String) throws {
+  init(_ executable: String, guardian: String, file: String) throws {
     var pipes: [Int32] = [-1, -1]
     guard chs_pipe(&pipes) == 0 else { throw posixError("pipe") }
     defer { close(pipes[0]) }
     do {
-      process = try SpawnedTool([executable, "@/dev/stdin", "@" + file], input: pipes[0])
+      tool = try SpawnedTool([executable, "@/dev/stdin", "@" + file], guardian: guardian, input: pipes[0])
     } catch {
       close(pipes[1])
       throw error
@@ -91,7 +97,7 @@ package struct ReadyTool: Sendable {
   /// Gives the tool its arguments; afterwards the process is the caller's.
   /// - Returns: false when it can't take them; it is then ended, and another has to be started.
   func begin(_ arguments: [String]) -> Bool {
-    guard arguments.first == executable, process.isAlive, write(arguments.dropFirst()) else {
+    guard arguments.first == executable, tool.process.isAlive, write(arguments.dropFirst()) else {
       end()
       return false
     }
@@ -101,7 +107,7 @@ package struct ReadyTool: Sendable {
 
   func end() {
     close(gate)
-    process.end()
+    tool.end()
     unlink(file)
   }
 

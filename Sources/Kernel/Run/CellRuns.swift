@@ -32,12 +32,15 @@ enum Ending: Sendable {
 /// One request on its way: waiting for the prelude, being compiled, or run by the host.
 final class Execution: Sendable {
   /// The compiler and linker of this request alone: an interrupt ends them.
-  let tools = ToolRunner()
+  let tools: ToolRunner
   /// Of a subshell: what it prints is told apart from what the main shell's cell prints.
   let isSubshell: Bool
   private let interrupts = Mutex((count: 0, last: ContinuousClock.now))
 
-  init(isSubshell: Bool) { self.isSubshell = isSubshell }
+  init(isSubshell: Bool, guardian: String) {
+    self.isSubshell = isSubshell
+    tools = ToolRunner(guardian: guardian)
+  }
 
   var isInterrupted: Bool { interrupts.withLock { $0.count > 0 } }
 

@@ -8,7 +8,7 @@ extension CompilingCellRunner {
   package func receive(
     _ message: CommMessage, events: @escaping @Sendable (CellEvent) -> Void
   ) -> CellOutcome {
-    let execution = Execution(isSubshell: true)
+    let execution = Execution(isSubshell: true, guardian: environment.guardian)
     state.withLock { $0.executions.append(execution) }
     defer { state.withLock { state in state.executions.removeAll { $0 === execution } } }
     warm.wait()

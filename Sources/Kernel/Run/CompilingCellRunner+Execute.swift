@@ -21,7 +21,7 @@ final class ProgressQuestion: Sendable {
 
 extension CompilingCellRunner {
   package func execute(_ request: CellRequest, events: @escaping @Sendable (CellEvent) -> Void) -> CellOutcome {
-    let execution = Execution(isSubshell: request.isSubshell)
+    let execution = Execution(isSubshell: request.isSubshell, guardian: environment.guardian)
     state.withLock { state in
       state.executions.append(execution)
       if !request.silent { state.latest = events }
@@ -197,11 +197,11 @@ extension CompilingCellRunner {
     switch ending {
     case .told(let outcome):
       let origins = state.withLock { $0.origins }
-      return Traceback(origins: origins, toolchain: environment.toolchain)
+      return Traceback(origins: origins, environment: environment)
         .error(for: outcome, wasInterrupted: wasInterrupted)
     case .fatal(let trap, let lost):
       let origins = state.withLock { $0.origins }
-      var error = Traceback(origins: origins, toolchain: environment.toolchain).error(for: trap)
+      var error = Traceback(origins: origins, environment: environment).error(for: trap)
       error.traceback.append("The process that runs cells can't go on after this; a new one is started. \(lost)")
       return error
     case .died(let status, let signal, let lost):

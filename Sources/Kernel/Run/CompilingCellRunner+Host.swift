@@ -51,7 +51,7 @@ extension CompilingCellRunner {
       }
     case .message(.backgroundTrap(let trap)):
       let origins = state.withLock { $0.origins }
-      let error = Traceback(origins: origins, toolchain: environment.toolchain).error(for: trap)
+      let error = Traceback(origins: origins, environment: environment).error(for: trap)
       let text = "Work left over from an earlier cell stopped:\n" + error.traceback.joined(separator: "\n") + "\n"
       deliver(.stream(.stderr, text))
     case .died: break

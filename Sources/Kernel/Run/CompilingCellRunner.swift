@@ -66,7 +66,7 @@ package final class CompilingCellRunner: CellRunner {
     Thread.detachNewThread {
       self.preparePrelude()
       self.warm.leave()
-      self.completion.warmUp(header: self.completionHeader)
+      self.completion.warmUp(self.ledger)
     }
   }
 
@@ -101,7 +101,7 @@ package final class CompilingCellRunner: CellRunner {
   /// Compiles the prelude and runs it in the first host.
   private func preparePrelude() {
     let source = CellSource(environment.prelude)
-    let execution = Execution(isSubshell: false)
+    let execution = Execution(isSubshell: false, guardian: environment.guardian)
     state.withLock { $0.executions.append(execution) }
     defer { state.withLock { state in state.executions.removeAll { $0 === execution } } }
     let base = ["import CellSupport", "import NotebookDisplay"]
@@ -180,11 +180,11 @@ package final class CompilingCellRunner: CellRunner {
   // MARK: Help while typing
 
   package func complete(code: String, cursor: Int) -> CompletionAnswer {
-    completion.complete(code: code, cursor: cursor, header: completionHeader)
+    completion.complete(code: code, cursor: cursor, ledger: ledger)
   }
 
   package func inspect(code: String, cursor: Int, detailLevel: Int) -> MIMEBundle? {
-    completion.inspect(code: code, cursor: cursor, detailLevel: detailLevel, header: completionHeader)
+    completion.inspect(code: code, cursor: cursor, detailLevel: detailLevel, ledger: ledger)
   }
 
   /// What cells declared and still have, by name.
@@ -196,7 +196,7 @@ package final class CompilingCellRunner: CellRunner {
 
   /// The types of variables and functions, as far as they can be told.
   package func types(of names: [String]) -> [String: String] {
-    completion.types(of: names, header: state.withLock { $0.ledger }.header(naming: names))
+    completion.types(of: names, ledger: ledger)
   }
 
   /// Forgets everything but the prelude: the next cell starts a new host.
@@ -220,7 +220,7 @@ package final class CompilingCellRunner: CellRunner {
     return lost
   }
 
-  private var completionHeader: [String] { state.withLock { $0.ledger }.completionHeader }
+  private var ledger: ModuleLedger { state.withLock { $0.ledger } }
 
   /// Has completion load what a cell has left, once no cell has run for a moment: the user's first question then waits
   /// for none of it, and cells that follow one another wait for no completion.
@@ -232,7 +232,7 @@ package final class CompilingCellRunner: CellRunner {
     DispatchQueue.global(qos: .utility).asyncAfter(deadline: .now() + .milliseconds(60)) { [weak self] in
       guard let self else { return }
       let isWanted = state.withLock { $0.warmUps == turn && $0.executions.isEmpty && !$0.isShutDown }
-      if isWanted { completion.warmUp(header: completionHeader) }
+      if isWanted { completion.warmUp(ledger) }
     }
   }
 

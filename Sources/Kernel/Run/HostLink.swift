@@ -25,13 +25,10 @@ final class HostLink: @unchecked Sendable {
 
   // Set by the link's thread before `started` is signalled, constant afterwards.
   private(set) var pid: pid_t = 0
-  private var guardian: pid_t = 0
+  private var process: GuardedProcess?
   private var channel: FrameChannel?
   private var pipes: (out: Int32, err: Int32) = (-1, -1)
   private var failure: (any Error)?
-
-  /// The guard acts on what is sent here, and on its end; -1 when the guard is gone.
-  private let lifeline = Mutex<Int32>(-1)
 
   private let environment: CellEnvironment
   private let folder: String
@@ -66,96 +63,45 @@ final class HostLink: @unchecked Sendable {
   }
 
   /// Ends the process at once, and with it all that cells have started.
-  func terminate() { tell("e") }
+  func terminate() { process?.end() }
 
   /// Ends the process for good: the guard removes the session's folder as well, should this process not come to it.
-  func endSession() { tell("s") }
-
-  private func tell(_ word: Unicode.Scalar) {
-    lifeline.withLock { descriptor in
-      var byte = UInt8(ascii: word)
-      if descriptor >= 0 { _ = Glibc.send(descriptor, &byte, 1, Int32(MSG_NOSIGNAL)) }
-    }
-  }
+  func endSession() { process?.endSession() }
 
   // MARK: Starting
 
   private func spawn() throws {
-    let sockets = try Self.socketPair()
-    let line = try Self.socketPair()
+    let sockets = try GuardedProcess.socketPair()
     var out: [Int32] = [-1, -1]
     var err: [Int32] = [-1, -1]
     guard chs_pipe(&out) == 0, chs_pipe(&err) == 0 else { throw posixError("pipe") }
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-    posix_spawn_file_actions_adddup2(&actions, out[1], 1)
-    posix_spawn_file_actions_adddup2(&actions, err[1], 2)
-    posix_spawn_file_actions_adddup2(&actions, sockets.theirs, 3)
-    posix_spawn_file_actions_adddup2(&actions, line.theirs, 4)
     var variables = ProcessInfo.processInfo.environment
     // The runtime's own crash handler would fork a debugger; ours reports and parks.
     variables["SWIFT_BACKTRACE"] = "enable=no"
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    // A process group of its own: Ctrl-C in a console is the kernel's to handle.
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
-    var child: pid_t = 0
-    let code = withCStrings([environment.guardian, folder, environment.host, "--channel", "3"]) { argv in
-      withCStrings(variables.map { "\($0)=\($1)" }) { envp in
-        posix_spawn(&child, environment.guardian, &actions, &attributes, argv, envp)
-      }
+    let process = Result {
+      try GuardedProcess(
+        [environment.host, "--channel", "3"], guardian: environment.guardian, folder: folder,
+        descriptors: [1: out[1], 2: err[1], 3: sockets.theirs], environment: variables)
     }
-    for descriptor in [out[1], err[1], sockets.theirs, line.theirs] { close(descriptor) }
-    func discard() { for descriptor in [out[0], err[0], sockets.ours, line.ours] { close(descriptor) } }
-    guard code == 0 else {
+    for descriptor in [out[1], err[1], sockets.theirs] { close(descriptor) }
+    func discard() { for descriptor in [out[0], err[0], sockets.ours] { close(descriptor) } }
+    guard case .success(let process) = process else {
       discard()
-      errno = code
-      throw posixError("posix_spawn \(environment.guardian)")
+      _ = try process.get()
+      return
     }
-    guardian = child
-    guard let host = Self.readNumber(line.ours) else {
+    guard let host = process.readNumber() else {
       discard()
-      kill(child, SIGKILL)
-      while waitpid(child, nil, 0) < 0 && errno == EINTR {}
+      process.end()
+      _ = process.wait()
       throw CompileFailure.system("\(environment.guardian) started no process for cells")
     }
     pid = host
     pipes = (out[0], err[0])
     channel = FrameChannel(descriptor: sockets.ours)
-    lifeline.withLock { $0 = line.ours }
+    self.process = process
     for descriptor in [out[0], err[0]] { _ = fcntl(descriptor, F_SETFL, O_NONBLOCK) }
     log.debug("host started", metadata: ["pid": "\(host)"])
-  }
-
-  /// The end for the child lies above those numbers that the child's descriptors get.
-  private static func socketPair() throws -> (ours: Int32, theirs: Int32) {
-    var ends: [Int32] = [-1, -1]
-    guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
-      throw posixError("socketpair")
-    }
-    let moved = fcntl(ends[1], F_DUPFD_CLOEXEC, 16)
-    guard moved >= 0 else {
-      for end in ends { close(end) }
-      throw posixError("fcntl")
-    }
-    close(ends[1])
-    return (ends[0], moved)
-  }
-
-  /// What the guard says first: the number of the process that it has started, and a line's end.
-  private static func readNumber(_ descriptor: Int32) -> pid_t? {
-    var digits = ""
-    while true {
-      var byte: UInt8 = 0
-      let count = read(descriptor, &byte, 1)
-      if count < 0 && errno == EINTR { continue }
-      guard count == 1, digits.utf8.count < 20 else { return nil }
-      if byte == UInt8(ascii: "\n") { return pid_t(digits) }
-      digits.unicodeScalars.append(Unicode.Scalar(byte))
-    }
   }
 
   // MARK: Reading
@@ -165,7 +111,7 @@ final class HostLink: @unchecked Sendable {
   private static let batchBytes = 1 << 18
 
   private func pump() {
-    guard let channel else { return }
+    guard let channel, let guarded = process else { return }
     var streams = [Stream(.stdout, pipes.out), Stream(.stderr, pipes.err)]
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
 
@@ -187,7 +133,7 @@ final class HostLink: @unchecked Sendable {
     }
 
     // A process that user code forked may hold the channel open: the end of the host itself is what counts.
-    let process = chs_process_descriptor(guardian)
+    let process = chs_process_descriptor(guarded.pid)
     defer { if process >= 0 { close(process) } }
     while true {
       var wanted = [pollfd(fd: channel.descriptor, events: Int16(POLLIN), revents: 0)]
@@ -218,18 +164,11 @@ final class HostLink: @unchecked Sendable {
     for index in streams.indices { streams[index].finish(receive) }
     // The channel may have been closed by user code while the process lives on: without it, it's of no use.
     terminate()
-    // The guard ends as the host did.
-    var status: Int32 = 0
-    while waitpid(guardian, &status, 0) < 0 && errno == EINTR {}
-    lifeline.withLock { descriptor in
-      close(descriptor)
-      descriptor = -1
-    }
+    let (status, signal) = guarded.wait()
     close(pipes.out)
     close(pipes.err)
     close(channel.descriptor)
-    let signal = status & 0x7f
-    receive(.died(status: signal == 0 ? status >> 8 & 0xff : -1, signal: signal))
+    receive(.died(status: status, signal: signal))
   }
 
   /// One pipe and the text that waits to be handed on.

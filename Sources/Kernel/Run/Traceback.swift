@@ -11,7 +11,7 @@ struct Traceback: Sendable {
   }
   /// By module name.
   var origins: [String: Origin]
-  var toolchain: Toolchain
+  var environment: CellEnvironment
 
   // MARK: Compile errors
 
@@ -229,8 +229,12 @@ struct Traceback: Sendable {
     }.prefix(64)
     guard !inCells.isEmpty else { return [] }
     let queries = inCells.map { "\"\($0.image)\" 0x\(String($0.offset, radix: 16))" }
-    let arguments = [toolchain.symbolizer, "--output-style=LLVM", "--inlining", "--no-demangle", "--relativenames"]
-    guard let result = try? ToolRunner().run(arguments + queries, limit: 10), result.succeeded else { return [] }
+    let arguments = [
+      environment.toolchain.symbolizer, "--output-style=LLVM", "--inlining", "--no-demangle", "--relativenames",
+    ]
+    guard let result = try? ToolRunner(guardian: environment.guardian).run(arguments + queries, limit: 10),
+      result.succeeded
+    else { return [] }
     return result.output.components(separatedBy: "\n\n").map { group in
       let lines = group.split(separator: "\n").map(String.init)
       return stride(from: 0, to: lines.count - 1, by: 2).map { index in

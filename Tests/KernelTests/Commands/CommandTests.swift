@@ -109,6 +109,14 @@ import Testing
     #expect(isGone(child))
   }
 
+  @Test func `an interrupt ends what left the group and the session of bash`() {
+    let answer = notebook.interrupt(
+      "%%bash\nsetsid sh -c 'echo \"child $$\"; setsid sleep 1000' &\nwait", after: "child")
+    #expect(answer.error?.name == "Interrupted")
+    let child = answer.stdout.split(separator: " ").last.flatMap { Int32($0.dropLast()) } ?? 0
+    #expect(child > 0 && isGone(child))
+  }
+
   /// Waits for a process to end; one that nobody has reaped yet has ended too.
   private func isGone(_ process: Int32) -> Bool {
     for _ in 0..<1000 {
