@@ -89,7 +89,7 @@ package final class Completion: Sendable {
       ("key.sourcefile", .text(file)), ("key.offset", .number(offset)),
     ])
     let items = answer.flatMap { try? JSONDecoder().decode(Answer.self, from: $0) }?.results ?? []
-    var ranked: [(rank: CompletionRank, match: CompletionAnswer.Match)] = []
+    var ranked: [(rank: CompletionRank, name: String, item: Answer.Item)] = []
     var seen: Set<String> = []
     for (order, item) in items.enumerated() {
       guard let name = item.name, !item.kind.contains(".operator."),
@@ -97,28 +97,24 @@ package final class Completion: Sendable {
         let inserted = Self.insertion(name, kind: item.kind), !inserted.isEmpty,
         seen.insert(inserted).inserted
       else { continue }
-      let isCall = item.kind.contains(".function.")
-      let signature = [item.description, item.type.map { isCall ? "-> \($0)" : ": \($0)" }].compactMap { $0 }
       let rank = CompletionRank(
         inserted, kind: item.kind, context: item.context ?? "", module: item.module, isSystem: item.isSystem == 1,
         typed: word.text, order: order)
-      let text = item.type?.isEmpty == false ? signature.joined(separator: isCall ? " " : "") : item.description
-      ranked.append(
-        (rank, .init(text: inserted, type: Self.type(of: item.kind), signature: text.map(Traceback.shortened))))
+      ranked.append((rank, inserted, item))
     }
-    let matches = ranked.sorted { $0.rank < $1.rank }.map(\.match)
-    return CompletionAnswer(
-      matches: Array(Self.likely(matches, for: word.text).prefix(Self.shown)), cursorStart: word.start,
-      cursorEnd: word.end)
+    let likely = ranked.contains { $0.rank.isBeginning } ? ranked.filter { $0.rank.isBeginning } : ranked
+    let matches = likely.sorted { $0.rank < $1.rank }.prefix(Self.shown).map { _, name, item in
+      CompletionAnswer.Match(text: name, type: Self.type(of: item.kind), signature: Self.signature(of: item))
+    }
+    return CompletionAnswer(matches: matches, cursorStart: word.start, cursorEnd: word.end)
   }
 
-  /// The matches that begin as the word does. The search is loose, `prin` finds `withTaskPriorityEscalationHandler`:
-  /// what it finds inside of names is for who would find nothing else, and must not keep Tab from inserting the one
-  /// name that was meant.
-  private static func likely(_ matches: [CompletionAnswer.Match], for word: String) -> [CompletionAnswer.Match] {
-    let beginning = word.lowercased()
-    let alike = matches.filter { $0.text.lowercased().hasPrefix(beginning) }
-    return alike.isEmpty ? matches : alike
+  private static func signature(of item: Answer.Item) -> String? {
+    var text = item.description
+    if let type = item.type, !type.isEmpty {
+      text = (text ?? "") + (item.kind.contains(".function.") ? (text == nil ? "-> " : " -> ") : ": ") + type
+    }
+    return text.map(Traceback.shortened)
   }
 
   /// More are asked for than shown: what is nearest may stand far down in sourcekitd's order.

@@ -7,6 +7,11 @@ struct CompletionRank: Comparable {
   /// sourcekitd's own order among equals.
   private let order: Int
 
+  /// Begins as the typed word does. The search is loose, `prin` finds `withTaskPriorityEscalationHandler`: what it finds
+  /// inside of names is for who would find nothing else, and must not keep Tab from inserting the one name that was
+  /// meant.
+  var isBeginning: Bool { fit < 2 }
+
   init(_ name: String, kind: String, context: String, module: String?, isSystem: Bool, typed: String, order: Int) {
     fit = name.hasPrefix(typed) ? 0 : name.lowercased().hasPrefix(typed.lowercased()) ? 1 : 2
     distance = Self.distance(kind: kind, context: context, module: module ?? "", isSystem: isSystem)

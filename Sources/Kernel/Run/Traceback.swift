@@ -131,7 +131,37 @@ struct Traceback: Sendable {
 
   /// `Cell3.MyError` is `MyError` to the user.
   static func shortened(_ name: String) -> String {
-    name.replacing(/\bCell[0-9]+\./, with: "").replacing("Swift.", with: "")
+    let bytes = Array(name.utf8)
+    guard bytes.contains(UInt8(ascii: ".")) else { return name }
+    var kept: [UInt8] = []
+    kept.reserveCapacity(bytes.count)
+    var index = 0
+    while index < bytes.count {
+      if let end = endOfHiddenModule(bytes, index) { index = end; continue }
+      // To the end of the word, or of what stands between words.
+      let isWord = isOfWord(bytes[index])
+      repeat {
+        kept.append(bytes[index])
+        index += 1
+      } while index < bytes.count && isWord && isOfWord(bytes[index])
+    }
+    return String(decoding: kept, as: UTF8.self)
+  }
+
+  /// Where `Cell3.` or `Swift.` ends that begins at a place between words.
+  private static func endOfHiddenModule(_ bytes: [UInt8], _ start: Int) -> Int? {
+    let rest = bytes[start...]
+    if rest.starts(with: "Swift.".utf8) { return start + 6 }
+    guard rest.starts(with: "Cell".utf8) else { return nil }
+    let digits = rest.dropFirst(4).prefix { $0 >= 0x30 && $0 <= 0x39 }
+    guard !digits.isEmpty, digits.endIndex < bytes.count, bytes[digits.endIndex] == UInt8(ascii: ".") else {
+      return nil
+    }
+    return digits.endIndex + 1
+  }
+
+  private static func isOfWord(_ byte: UInt8) -> Bool {
+    byte >= 0x80 || Word.belongs(Unicode.Scalar(byte))
   }
 
   // MARK: Frames

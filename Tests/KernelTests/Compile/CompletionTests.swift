@@ -19,6 +19,22 @@ import Testing
     #expect(member.matches.contains { $0.text == "first" && $0.signature?.contains("Int?") == true }, "\(member)")
   }
 
+  @Test func `names of earlier cells are found by letters inside, behind operators, and not behind a dot`() {
+    notebook.run("let bigTreasure = 12\nlet biggest = [bigTreasure]")
+    func names(_ code: String) -> [String] {
+      notebook.runner.complete(code: code, cursor: code.unicodeScalars.count).matches.map(\.text)
+    }
+    #expect(names("treas").first == "bigTreasure")
+    #expect(names("for i in 0...bigTr") == ["bigTreasure"])
+    #expect(!names("biggest.b").contains { $0.hasPrefix("big") })
+    #expect(names("biggest.randomE").contains("randomElement()"))
+    // What one text needed isn't lost for the next, which mentions other names.
+    notebook.run("struct Chest { var lid = true }\nlet chest = Chest()")
+    #expect(names("chest.li") == ["lid"])
+    #expect(names("bigTreasure.isMu").contains("isMultiple("))
+    #expect(names("Ches") == ["Chest", "chest"])
+  }
+
   @Test func `offsets count code points`() {
     let code = "let s = \"👩‍👩‍👧é\"; s.coun"
     let length = code.unicodeScalars.count
