@@ -33,7 +33,7 @@ let package = Package(
     // System libraries: a module map and a shim, nothing else.
     .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
     .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
-    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
 
     // C, where Swift cannot reach: SIMD products; signals, parked threads and wrapped symbols.
     .target(name: "CQuantKernels", cSettings: kernels),

@@ -59,7 +59,7 @@ extension Sweep {
 extension Sweep {
   private var foundTables: [ReportPage.Part] {
     let isMeasured = comparisons.contains { !$0.measured.isEmpty }
-    return isMeasured ? [.table(table), .table(measureTable)] : [.table(table)]
+    return [.table(table), .table(accuracyTable)] + (isMeasured ? [.table(measureTable)] : [])
   }
 }
 

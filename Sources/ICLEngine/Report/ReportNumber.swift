@@ -20,6 +20,19 @@ package enum ReportNumber {
       ? "undefined" : "\(fixed(interval.lower, decimals)) … \(fixed(interval.upper, decimals))"
   }
 
+  /// A mean with half of its 95 % interval: `0.712 ± 0.031`; the mean alone where there is no interval.
+  static func spread(_ summary: Statistics.Summary) -> String { spread(summary, scale: 1, decimals: 3) }
+
+  /// The same of a share: `71.2 ± 3.1 %`.
+  static func percentSpread(_ summary: Statistics.Summary) -> String {
+    summary.mean.isNaN ? "undefined" : spread(summary, scale: 100, decimals: 1) + " %"
+  }
+
+  private static func spread(_ summary: Statistics.Summary, scale: Double, decimals: Int) -> String {
+    let half = (summary.interval.upper - summary.interval.lower) / 2
+    return fixed(summary.mean * scale, decimals) + (half.isNaN ? "" : " ± " + fixed(half * scale, decimals))
+  }
+
   /// A share as per cent: `86.5 %`.
   static func percent(_ share: Double) -> String { share.isNaN ? "undefined" : fixed(share * 100, 1) + " %" }
 

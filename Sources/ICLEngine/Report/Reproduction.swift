@@ -107,5 +107,24 @@ struct Reproduction {
     return model.precision == .f32 ? engine : "\(engine).with(.\(model.precision.rawValue))"
   }
 
-  static func json(_ spec: ComparisonSpec) -> String { (try? ExperimentJSON.text(of: spec)) ?? "" }
+  /// In lines of up to 96 columns, broken behind commas and indented as the literal is around them.
+  static func json(_ spec: ComparisonSpec) -> String {
+    var lines = [""]
+    var piece = ""
+    var isText = false
+    var isEscaped = false
+    func place() {
+      if lines[lines.count - 1].count + piece.count > 94 { lines.append("") }
+      lines[lines.count - 1] += piece
+      piece = ""
+    }
+    for character in (try? ExperimentJSON.text(of: spec)) ?? "" {
+      piece.append(character)
+      if character == "\"", !isEscaped { isText.toggle() }
+      isEscaped = character == "\\" && !isEscaped
+      if character == ",", !isText { place() }
+    }
+    place()
+    return lines.joined(separator: "\n  ")
+  }
 }

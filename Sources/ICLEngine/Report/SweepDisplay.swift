@@ -36,7 +36,7 @@ extension Sweep: RichDisplayable {
       yTitle: kind == .similarity ? "cosine, \(placeName)" : "share of right answers", xLabels: values,
       series: lines,
       description: "Lines by \(factor): " + lines.map(\.name).joined(separator: ", ") + ".")
-    return SVG(plot.svg, plainText: table.plainText)
+    return SVG(plot.svg, plainText: (kind == .similarity ? table : accuracyTable).plainText)
   }
 
   /// Which states: of the first value, unless that is what the sweep varies.
@@ -77,10 +77,7 @@ extension Sweep: RichDisplayable {
       zip(values, comparisons).map { value, comparison in
         [value]
           + measures.map { measure in
-            comparison.figure(measure, of: comparison.mainSubject(measure)).map {
-              ReportNumber.fixed($0.mean, 3) + " ± "
-                + ReportNumber.fixed(($0.interval.upper - $0.interval.lower) / 2, 3)
-            } ?? "—"
+            comparison.figure(measure, of: comparison.mainSubject(measure)).map { ReportNumber.spread($0) } ?? "—"
           }
       }, alignment: Array(repeating: .trailing, count: measures.count + 1),
       caption: "\(task): measures of ICL against IT by \(factor), ± half of the 95 % interval")
@@ -95,31 +92,43 @@ extension Sweep: RichDisplayable {
       band: summaries.map { ($0?.interval.lower ?? .nan, $0?.interval.upper ?? .nan) })
   }
 
-  /// One row per value.
+  /// Similarities, one row per value: means, each with half of its 95 % interval.
   public var table: Table {
-    func cell(_ value: Statistics.Summary?) -> String { value.map { ReportNumber.fixed($0.mean, 3) } ?? "—" }
-    return Table(
-      [factor] + Self.pairs.map(\.description) + ["noise floor"] + Condition.allCases.map { "accuracy \($0.rawValue)" },
-      zip(values, comparisons).map { value, comparison in
-        [value] + Self.pairs.map { cell(comparison.similarity($0.first, $0.second)) }
-          + [cell(comparison.baseline(.otherOrder))]
-          + Condition.allCases.map { ReportNumber.percent(comparison.accuracy($0).mean) }
-      }, alignment: Array(repeating: .trailing, count: Self.pairs.count + 6),
-      caption: "\(task): similarity (\(placeName)), and accuracy, by \(factor)")
+    table(Self.pairs.map(\.description) + ["noise floor"], "similarity (\(placeName))") { comparison in
+      (Self.pairs.map { comparison.similarity($0.first, $0.second) } + [comparison.baseline(.otherOrder)])
+        .map { $0.map { ReportNumber.spread($0) } ?? "—" }
+    }
+  }
+
+  /// Accuracies, one row per value: means, each with half of its 95 % interval.
+  public var accuracyTable: Table {
+    table(Condition.allCases.map(\.rawValue), "right answers") { comparison in
+      Condition.allCases.map { ReportNumber.percentSpread(comparison.accuracy($0)) }
+    }
+  }
+
+  private func table(_ columns: [String], _ what: String, _ cells: (Comparison) -> [String]) -> Table {
+    Table(
+      [factor] + columns, zip(values, comparisons).map { [$0] + cells($1) },
+      alignment: Array(repeating: .trailing, count: columns.count + 1),
+      caption: "\(task): \(what) by \(factor), ± half of the 95 % interval")
   }
 
   private var remarks: [String] {
     (isPartial ? ["Interrupted: the values that were finished."] : []) + comparisons.prefix(1).map(\.origin)
   }
 
-  public var plainText: String { ([table.plainText] + remarks).joined(separator: "\n\n") }
+  public var plainText: String {
+    ([table.plainText, accuracyTable.plainText] + remarks).joined(separator: "\n\n")
+  }
 
   public var mimeBundle: MIMEBundle {
     let notes = remarks.map { "<p style=\"font-size:smaller;opacity:0.8\">\($0.markupEscaped)</p>\n" }.joined()
     return MIMEBundle(data: [
       "text/html": "<div>\n" + plot(.similarity).source + "\n" + plot(.accuracy).source + "\n" + table.html + "\n"
-        + notes + "</div>",
-      "text/markdown": ([table.markdown] + remarks.map(\.markdownEscaped)).joined(separator: "\n\n"),
+        + accuracyTable.html + "\n" + notes + "</div>",
+      "text/markdown": ([table.markdown, accuracyTable.markdown] + remarks.map(\.markdownEscaped)).joined(
+        separator: "\n\n"),
       "text/plain": plainText,
     ])
   }

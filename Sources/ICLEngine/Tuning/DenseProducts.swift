@@ -5,7 +5,8 @@ internal import CQuantKernels
 public enum TrainingArithmetic: String, Sendable, Codable {
   /// The engine's fixed order of summation: the same bits on any machine and with any number of threads.
   case reproducible
-  /// OpenBLAS: faster on long batches; bits depend on machine and number of threads.
+  /// OpenBLAS: faster on long batches; bits depend on machine and number of threads. Where it isn't installed, as
+  /// ``reproducible``.
   case openBLAS
   /// Products with the model's matrices in bf16, summed in F32: weights are unpacked once for every 512 tokens. Fast
   /// where the processor has AMX or AVX512-BF16. The same bits on any machine and with any number of threads; gradients
@@ -21,6 +22,8 @@ struct DenseProducts {
   typealias Pointer = UnsafeMutablePointer<Float>
   let arithmetic: TrainingArithmetic
   let pool: ThreadPool
+  /// Present with OpenBLAS's arithmetic.
+  private let sgemm: OpenBLAS.SGEMM?
   /// Room for a transposed operand.
   private let scratch = GrowingMatrix()
   /// Inputs of a bf16 product, and room for each thread.
@@ -28,11 +31,10 @@ struct DenseProducts {
   private let rooms: [GrowingMatrix]
 
   init(_ arithmetic: TrainingArithmetic, pool: ThreadPool) {
-    self.arithmetic = arithmetic
+    sgemm = arithmetic == .openBLAS ? OpenBLAS.sgemm : nil
+    self.arithmetic = arithmetic == .openBLAS && sgemm == nil ? .reproducible : arithmetic
     self.pool = pool
     rooms = (0..<pool.threadCount).map { _ in GrowingMatrix() }
-    // We split the products between our own threads; OpenBLAS's would only spin beside them.
-    if arithmetic == .openBLAS { openblas_set_num_threads(1) }
   }
 
   /// `y = x · Wᵀ` with a matrix of the model: x `[t, W.columns]`, y `[t, W.rows]`, without gaps between rows.
@@ -100,7 +102,7 @@ struct DenseProducts {
       }
     case .openBLAS:
       pool.split(t, grain: 16, worth: t * n * k) { range in
-        cblas_sgemm(
+        sgemm?(
           CblasRowMajor, CblasNoTrans, CblasTrans, blasint(range.count), blasint(n), blasint(k), 1,
           x + range.lowerBound * ldx, blasint(ldx), w, blasint(ldw), accumulate ? 1 : 0, y + range.lowerBound * ldy,
           blasint(ldy))
@@ -129,7 +131,7 @@ struct DenseProducts {
       }
     case .openBLAS:
       pool.split(t, grain: 16, worth: t * n * k) { range in
-        cblas_sgemm(
+        sgemm?(
           CblasRowMajor, CblasNoTrans, CblasNoTrans, blasint(range.count), blasint(k), blasint(n), 1,
           y + range.lowerBound * ldy, blasint(ldy), w, blasint(ldw), accumulate ? 1 : 0, x + range.lowerBound * ldx,
           blasint(ldx))
@@ -151,7 +153,7 @@ struct DenseProducts {
       }
     case .openBLAS:
       pool.split(n, grain: 16, worth: t * n * k) { range in
-        cblas_sgemm(
+        sgemm?(
           CblasRowMajor, CblasTrans, CblasNoTrans, blasint(range.count), blasint(k), blasint(t), 1,
           y + range.lowerBound, blasint(ldy), x, blasint(ldx), 1, w + range.lowerBound * ldw, blasint(ldw))
       }

@@ -20,6 +20,11 @@ import Testing
     #expect(sweep.table.rows.map { $0[0] } == ["1", "4"])
     // The noise floor of one demonstration does not exist.
     #expect(sweep.table.rows[0][4] == "undefined")
+    let accuracy = sweep.comparisons[1].accuracy(.icl)
+    let half = (accuracy.interval.upper - accuracy.interval.lower) / 2
+    #expect(
+      sweep.accuracyTable.rows[1][2]
+        == "\(ReportNumber.fixed(100 * accuracy.mean, 1)) ± \(ReportNumber.fixed(100 * half, 1)) %")
   }
 
   @Test(arguments: [SweepFactor.wrongLabels([0, 1]), .tuningSteps([1, 2]), .rank([1, 2])])

@@ -81,10 +81,11 @@ import Testing
     let text = sweep.reproduce
     for comparison in sweep.comparisons { #expect(text.contains(comparison.provenance.fingerprint)) }
     // The specifications in it are those of the values, one by one.
-    let lines = text.split(separator: "\n").filter { $0.contains("\"demonstrations\":") }
-    #expect(lines.count == 2)
-    for (line, comparison) in zip(lines, sweep.comparisons) {
-      let spec = try ComparisonSpec(json: String(line))
+    let specs = text.components(separatedBy: "\"\"\"").filter { $0.contains("\"demonstrations\":") }
+    #expect(specs.count == 2)
+    #expect(text.split(separator: "\n").allSatisfy { $0.count <= 120 })
+    for (json, comparison) in zip(specs, sweep.comparisons) {
+      let spec = try ComparisonSpec(json: json)
       #expect(spec == comparison.spec)
       let again = try ComparisonRun(model: model, task: task, spec: spec).result()
       #expect(again.provenance.fingerprint == comparison.provenance.fingerprint)
