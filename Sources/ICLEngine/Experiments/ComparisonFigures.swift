@@ -1,17 +1,40 @@
+import Synchronization
+
 extension ComparisonRun {
   /// A pass with what several measures need of it, computed once.
-  struct Side {
+  final class Side {
     let pass: Pass
     /// Of the states at each place.
     let kernels: [CenteredKernel]
-    /// Next-token distributions, `[query][V]`.
-    let distributions: [[Double]]
+    /// By the other side: of each query, see ``Measures/divergences(logits:_:)``.
+    private var divergences: [ObjectIdentifier: [Measures.Divergences]] = [:]
 
     init(_ pass: Pass) {
       self.pass = pass
       kernels = pass.states.map { CenteredKernel($0) }
-      distributions = pass.logits.map(Measures.probabilities)
     }
+
+    /// The mean over queries of one of the divergences from this side to another, which lives as long.
+    func divergence(_ other: Side, _ kind: (Measures.Divergences) -> Double) -> Double {
+      let (mine, theirs) = (pass.logits, other.pass.logits)
+      let found =
+        divergences[ObjectIdentifier(other)]
+        ?? ComparisonRun.overQueries(mine.count) { Measures.divergences(logits: mine[$0], theirs[$0]) }
+      divergences[ObjectIdentifier(other)] = found
+      return Statistics.mean(found.map(kind))
+    }
+  }
+
+  /// A value for each query, threads taking queries in turn: one takes tens of thousands of logarithms.
+  private static func overQueries<Value: Sendable>(_ count: Int, _ value: @Sendable (Int) -> Value) -> [Value] {
+    let values = Mutex([Value?](repeating: nil, count: count))
+    ThreadPool.shared.split(count) { range in
+      for query in range {
+        let found = value(query)
+        values.withLock { $0[query] = found }
+      }
+    }
+    return values.withLock { $0 }.compactMap(\.self)
   }
 
   /// Every measure that needs no pass of its own, with its baselines.
@@ -71,9 +94,6 @@ extension ComparisonRun {
   /// One measure of two passes over the same queries; `nil` where it does not apply.
   /// - Parameter origin: the zero-shot pass, for measures of updates
   private func values(_ measure: Measure, _ a: Side, _ b: Side, from origin: Side?) -> [Double]? {
-    func overQueries(_ value: (Int) -> Double) -> [Double] {
-      [Statistics.mean(a.pass.logits.indices.map(value))]
-    }
     func byBlock(_ value: (Int) -> Double) -> [Double] { (0..<model.configuration.layerCount).map(value) }
     let (x, y) = (a.pass, b.pass)
     switch measure {
@@ -112,11 +132,15 @@ extension ComparisonRun {
       // Random states have no predictions.
       guard !x.logits.isEmpty, !y.logits.isEmpty else { return nil }
       switch measure {
-      case .kl: return overQueries { Measures.klDivergence(a.distributions[$0], b.distributions[$0]) }
-      case .klReversed: return overQueries { Measures.klDivergence(b.distributions[$0], a.distributions[$0]) }
-      case .jensenShannon: return overQueries { Measures.jensenShannon(a.distributions[$0], b.distributions[$0]) }
+      case .kl: return [a.divergence(b) { $0.kl }]
+      case .klReversed: return [a.divergence(b) { $0.reversed }]
+      case .jensenShannon: return [a.divergence(b) { $0.jensenShannon }]
       default:
-        return overQueries { Measures.topKOverlap(x.logits[$0], y.logits[$0], k: min(spec.topK, x.logits[$0].count)) }
+        let (k, mine, theirs) = (spec.topK, x.logits, y.logits)
+        let overlaps = Self.overQueries(mine.count) { query in
+          Measures.topKOverlap(mine[query], theirs[query], k: min(k, mine[query].count))
+        }
+        return [Statistics.mean(overlaps)]
       }
     case .rec2FTP, .attentionToDemonstrations, .orderSensitivity, .orderSimilarity, .subspaceOverlap: return nil
     }

@@ -144,8 +144,7 @@ package struct ComparisonRun: Sendable {
     for pair in ConditionPair.all {
       guard let a = sides[pair.first], let b = sides[pair.second] else { continue }
       repetition.cka[pair] = a.kernels[place].alignment(with: b.kernels[place], debiased: true)
-      repetition.divergence[pair] = Statistics.mean(
-        zip(a.distributions, b.distributions).map { Measures.jensenShannon($0, $1) })
+      repetition.divergence[pair] = a.divergence(b) { $0.jensenShannon }
     }
     var twinSides: [Condition: Side] = [:]
     if let untrained {

@@ -29,6 +29,39 @@ extension Measures {
     return sum < 0 ? 0 : sum
   }
 
+  /// What ``divergences(logits:_:)`` finds, in nats.
+  package struct Divergences: Sendable, Equatable {
+    package var kl: Double
+    package var reversed: Double
+    package var jensenShannon: Double
+  }
+
+  /// Both divergences and Jensen–Shannon's of two predictions, each to the bit as by itself, with every logarithm taken
+  /// once.
+  /// - Parameters: logits over the same tokens
+  package static func divergences(logits a: [Float], _ b: [Float]) -> Divergences {
+    precondition(a.count == b.count, "distributions over the same outcomes")
+    let (p, q) = (probabilities(logits: a), probabilities(logits: b))
+    var sums = (kl: 0.0, reversed: 0.0, first: 0.0, second: 0.0)
+    for i in p.indices where p[i] != 0 || q[i] != 0 {
+      let (x, y) = (p[i], q[i])
+      let (logX, logY) = (ReproducibleMath.log(x), ReproducibleMath.log(y))
+      let logMiddle = ReproducibleMath.log((x + y) / 2)
+      if x != 0 {
+        sums.kl += x * (logX - logY)
+        sums.first += x * (logX - logMiddle)
+      }
+      if y != 0 {
+        sums.reversed += y * (logY - logX)
+        sums.second += y * (logY - logMiddle)
+      }
+    }
+    func bounded(_ sum: Double) -> Double { sum < 0 ? 0 : sum }
+    return Divergences(
+      kl: bounded(sums.kl), reversed: bounded(sums.reversed),
+      jensenShannon: (bounded(sums.first) + bounded(sums.second)) / 2)
+  }
+
   /// Jensen–Shannon divergence (Lin 1991): the mean of KL from each to their average, in nats. Symmetric.
   /// - Returns: 0…ln 2
   public static func jensenShannon(_ p: [Double], _ q: [Double]) -> Double {
@@ -62,8 +95,15 @@ extension Measures {
   public static func topKOverlap(_ a: [Float], _ b: [Float], k: Int) -> Double {
     precondition(a.count == b.count && k >= 1 && k <= a.count, "k between 1 and the number of tokens")
     guard !a.contains(where: \.isNaN), !b.contains(where: \.isNaN) else { return .nan }
+    // The least of the best so far stands last; of equal logits the later token gives way.
     func top(_ logits: [Float]) -> Set<Int> {
-      Set(logits.indices.sorted { (-logits[$0], $0) < (-logits[$1], $1) }.prefix(k))
+      var best: [Int] = []
+      for token in logits.indices where best.count < k || logits[token] > logits[best[best.count - 1]] {
+        if best.count == k { best.removeLast() }
+        let place = best.firstIndex { logits[$0] < logits[token] } ?? best.count
+        best.insert(token, at: place)
+      }
+      return Set(best)
     }
     return Double(top(a).intersection(top(b)).count) / Double(k)
   }

@@ -73,6 +73,18 @@ func near(_ a: Double, _ b: Double, _ tolerance: Double = 1e-12) -> Bool { abs(a
     #expect(near(Measures.jensenShannon([1, 0], [0, 1]), log(2.0)))
     #expect(Measures.jensenShannon(fair, fair) == 0)
     #expect(Measures.klDivergence([.nan, 0.5], fair).isNaN)
+    // All three at once are each to the bit what they are alone; tokens beyond any chance among them.
+    var generator = SeededGenerator(seed: 5)
+    for _ in 0..<20 {
+      var (a, b) = (generator.normals(300).map { 4 * $0 }, generator.normals(300).map { 4 * $0 })
+      a[7] = -2000
+      b[7] = -2000
+      b[9] = -2000
+      let (p, q) = (Measures.probabilities(logits: a), Measures.probabilities(logits: b))
+      let found = Measures.divergences(logits: a, b)
+      #expect(found.kl == Measures.klDivergence(p, q) && found.reversed == Measures.klDivergence(q, p))
+      #expect(found.jensenShannon == Measures.jensenShannon(p, q))
+    }
   }
 
   @Test func `probabilities sum to one and overflow nowhere`() {
@@ -83,6 +95,15 @@ func near(_ a: Double, _ b: Double, _ tolerance: Double = 1e-12) -> Bool { abs(a
   }
 
   @Test func `top-2 of two predictions share one token`() {
+    // Against a sort of all, with many equal logits.
+    var generator = SeededGenerator(seed: 6)
+    for k in [1, 3, 10, 50] {
+      let (a, b) = (
+        (0..<50).map { _ in Float(generator.next() % 7) }, (0..<50).map { _ in Float(generator.next() % 7) }
+      )
+      func top(_ x: [Float]) -> Set<Int> { Set(x.indices.sorted { (-x[$0], $0) < (-x[$1], $1) }.prefix(k)) }
+      #expect(Measures.topKOverlap(a, b, k: k) == Double(top(a).intersection(top(b)).count) / Double(k))
+    }
     #expect(Measures.topKOverlap([9, 8, 1, 0], [9, 0, 1, 8], k: 2) == 0.5)
     #expect(Measures.topKOverlap([1, 1, 1], [1, 1, 1], k: 2) == 1)
     #expect(Measures.topKOverlap([.nan, 1], [1, 1], k: 1).isNaN)
