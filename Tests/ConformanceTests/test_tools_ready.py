@@ -1,4 +1,4 @@
-"""The compiler and linker that are loaded before the next cell: children of the kernel that must not outlive it."""
+"""The compiler and linker that are loaded before the next cell: each under a guard, and gone with the kernel."""
 
 import os
 import pathlib
@@ -6,6 +6,7 @@ import signal
 import time
 
 import pytest
+from processes import descendants
 
 TOOLS = {"swift-frontend", "ld.lld", "lld"}
 pytestmark = pytest.mark.skipif("ICL_KERNEL_NAME" in os.environ, reason="another kernel has other children")
@@ -13,13 +14,13 @@ pytestmark = pytest.mark.skipif("ICL_KERNEL_NAME" in os.environ, reason="another
 
 def tools_of(pid):
     found = []
-    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+    for process in descendants(pid):
         try:
-            name, fields = stat.read_text().split("(", 1)[1].rsplit(")", 1)
+            name = pathlib.Path(f"/proc/{process}/stat").read_text().split("(", 1)[1].rsplit(")", 1)[0]
         except OSError:
             continue
-        if name in TOOLS and int(fields.split()[1]) == pid:
-            found.append(int(stat.parent.name))
+        if name in TOOLS:
+            found.append(process)
     return found
 
 

@@ -65,6 +65,10 @@ package final class ToolRunner: Sendable {
     var result = ToolResult(
       status: status, signal: signal, output: String(decoding: collected.output, as: UTF8.self))
     result.isTimedOut = collected.isTimedOut
+    // One that somebody killed while it waited may not have been seen to be gone: it has done nothing yet.
+    if isReady, signal == SIGKILL, collected.output.isEmpty, !collected.isTimedOut, !isCancelled {
+      return try run(arguments, limit: limit)
+    }
     return result
   }
 
