@@ -95,11 +95,14 @@ package struct ExperimentFolder: Sendable {
     func note(_ name: String, _ isSame: Bool) { if !isSame, !names.contains(name) { names.append(name) } }
     note("the factor or its values", there.factor == here.factor && there.values == here.values)
     note("the task's examples or words", there.taskSHA256 == here.taskSHA256)
-    func choices(_ frame: ComparisonFrame) -> [String: String] {
+    func choices(_ frame: ComparisonFrame) -> [String: Data?] {
       guard let text = try? ExperimentJSON.text(of: frame.spec),
         let object = (try? JSONSerialization.jsonObject(with: Data(text.utf8))) as? [String: Any]
       else { return [:] }
-      return object.mapValues { "\($0)" }
+      // In one order: two dictionaries of the same choices may list them differently.
+      return object.mapValues {
+        try? JSONSerialization.data(withJSONObject: $0, options: [.sortedKeys, .fragmentsAllowed])
+      }
     }
     for (a, b) in zip(there.frames, here.frames) {
       note("the model", a.model.sha256 == b.model.sha256 && a.model.quantization == b.model.quantization)
