@@ -34,8 +34,9 @@ package final class Completion: Sendable {
 
   /// sourcekitd keeps what it built for the same arguments, and with it which modules there were: when there are
   /// others, the text's module gets another name.
-  private func arguments(for ledger: ModuleLedger) -> [String] {
-    [file, "-module-name", "Completion\(UInt(bitPattern: ledger.moduleFingerprint))"] + flags()
+  /// - Parameter modules: ``ModuleLedger/moduleFingerprint``
+  private func arguments(_ modules: Int) -> [String] {
+    [file, "-module-name", "Completion\(UInt(bitPattern: modules))"] + flags()
   }
 
   // MARK: Completion
@@ -65,7 +66,8 @@ package final class Completion: Sendable {
 
   /// - Parameter cursor: in Unicode code points, as Jupyter counts.
   package func complete(code: String, cursor: Int, ledger: ModuleLedger) -> CompletionAnswer {
-    defer { loaded.withLock { $0 = ledger.moduleFingerprint } }
+    let modules = ledger.moduleFingerprint
+    defer { loaded.withLock { $0 = modules } }
     let word = Word(before: cursor, in: code)
     let header = ledger.header(completing: word.followsDot ? nil : word.text, in: code)
     let text = Context(header: header, code: code)
@@ -74,7 +76,7 @@ package final class Completion: Sendable {
     let answer = sourceKit.send([
       ("key.request", .identifier("source.request.codecomplete.open")),
       ("key.name", .text(key)), ("key.sourcefile", .text(file)), ("key.sourcetext", .text(text.source)),
-      ("key.offset", .number(offset)), ("key.compilerargs", .list(arguments(for: ledger))),
+      ("key.offset", .number(offset)), ("key.compilerargs", .list(arguments(modules))),
       (
         "key.codecomplete.options",
         .table([
@@ -171,7 +173,7 @@ package final class Completion: Sendable {
     try? Data(text.utf8).write(to: URL(fileURLWithPath: file))
     let answer = sourceKit.send([
       ("key.request", .identifier("source.request.expression.type")), ("key.sourcefile", .text(file)),
-      ("key.sourcetext", .text(text)), ("key.compilerargs", .list(arguments(for: ledger))),
+      ("key.sourcetext", .text(text)), ("key.compilerargs", .list(arguments(ledger.moduleFingerprint))),
       ("key.expectedtypes", .list([])),
     ])
     let found = answer.flatMap { try? JSONDecoder().decode(Expressions.self, from: $0) }?.items ?? []
@@ -223,7 +225,7 @@ package final class Completion: Sendable {
     let answer = sourceKit.send([
       ("key.request", .identifier("source.request.cursorinfo")), ("key.sourcefile", .text(file)),
       ("key.sourcetext", .text(text.source)), ("key.offset", .number(text.offset(ofByte: word.startByte))),
-      ("key.compilerargs", .list(arguments(for: ledger))), ("key.retrieve_symbol_graph", .number(0)),
+      ("key.compilerargs", .list(arguments(ledger.moduleFingerprint))), ("key.retrieve_symbol_graph", .number(0)),
     ])
     guard let info = answer.flatMap({ try? JSONDecoder().decode(Info.self, from: $0) }), info.name != nil else {
       return nil

@@ -4,7 +4,6 @@ import Glibc
 import HostProtocol
 import Logging
 import NotebookDisplay
-import Synchronization
 
 /// One cell host process and everything that comes from it, in order.
 ///
@@ -78,17 +77,16 @@ final class HostLink: @unchecked Sendable {
     var variables = ProcessInfo.processInfo.environment
     // The runtime's own crash handler would fork a debugger; ours reports and parks.
     variables["SWIFT_BACKTRACE"] = "enable=no"
-    let process = Result {
-      try GuardedProcess(
+    defer { for descriptor in [out[1], err[1], sockets.theirs] { close(descriptor) } }
+    func discard() { for descriptor in [out[0], err[0], sockets.ours] { close(descriptor) } }
+    let process: GuardedProcess
+    do {
+      process = try GuardedProcess(
         [environment.host, "--channel", "3"], guardian: environment.guardian, folder: folder,
         descriptors: [1: out[1], 2: err[1], 3: sockets.theirs], environment: variables)
-    }
-    for descriptor in [out[1], err[1], sockets.theirs] { close(descriptor) }
-    func discard() { for descriptor in [out[0], err[0], sockets.ours] { close(descriptor) } }
-    guard case .success(let process) = process else {
+    } catch {
       discard()
-      _ = try process.get()
-      return
+      throw error
     }
     guard let host = process.readNumber() else {
       discard()
