@@ -62,7 +62,16 @@ TARGET static void axpy_f32(float a, const float *x, float *y, size_t n) {
 }
 
 TARGET static void silu_mul_f32(const float *gate, const float *up, float *y, size_t n) {
-  for (size_t i = 0; i < n; i++) y[i] = gate[i] / (1.0f + exp1(-gate[i])) * up[i];
+  size_t i = 0;
+  // By way of local arrays: y may be gate or up, which would keep the compiler from using vectors.
+  for (; i + 16 <= n; i += 16) {
+    float g[16], u[16];
+    memcpy(g, gate + i, sizeof g);
+    memcpy(u, up + i, sizeof u);
+    for (size_t l = 0; l < 16; l++) g[l] = g[l] / (1.0f + exp1(-g[l])) * u[l];
+    memcpy(y + i, g, sizeof g);
+  }
+  for (; i < n; i++) y[i] = gate[i] / (1.0f + exp1(-gate[i])) * up[i];
 }
 
 TARGET static void rms_norm_f32(

@@ -11,6 +11,7 @@ typedef float v8 __attribute__((ext_vector_type(8)));
 typedef float v4 __attribute__((ext_vector_type(4)));
 typedef int32_t i16 __attribute__((ext_vector_type(16)));
 typedef double d8 __attribute__((ext_vector_type(8)));
+typedef int64_t l8 __attribute__((ext_vector_type(8)));
 
 #define NAME(x) x##_any
 #include "training_body.h"
@@ -50,6 +51,8 @@ void cqk_t_rmsnorm_gain_back(const float *dy, const float *x, const float *scale
                              size_t d, size_t first, size_t last) {
   CALL(rmsnorm_gain_back, dy, x, scale, dgain, rows, d, first, last);
 }
+void cqk_t_exp_f64(double *x, size_t n) { CALL(exp_f64, x, n); }
+void cqk_t_log_f64(const double *x, double *y, size_t n) { CALL(log_f64, x, y, n); }
 void cqk_t_rope(float *x, size_t rows, size_t stride, size_t heads, size_t e, size_t rotated,
                 const int32_t *positions, const float *cosines, const float *sines, float sign) {
   CALL(rope, x, rows, stride, heads, e, rotated, positions, cosines, sines, sign);

@@ -43,6 +43,71 @@ CQK_INLINE v16 NAME(exp16)(v16 x) {
 
 CQK_INLINE float NAME(exp1)(float x) { return NAME(exp16)(NAME(splat)(x))[0]; }
 
+/// exp of 8 doubles as ReproducibleMath.exp: x = n · ln 2 + r, and 16 terms of the series.
+CQK_INLINE d8 NAME(exp8)(d8 x) {
+  const d8 high = (d8)(709.7), low = (d8)(-745.0);
+  d8 c = x > high ? high : x;
+  c = c < low ? low : c;
+  c = x == x ? c : (d8)(0);
+  d8 count = __builtin_elementwise_roundeven(c * 1.4426950408889634);
+  d8 r = __builtin_elementwise_fma(-count, (d8)(0x1.62e42fefa39efp-1), c);
+  r = __builtin_elementwise_fma(-count, (d8)(0x1.abc9e3b39803fp-56), r);
+  d8 sum = (d8)(1.0);
+  for (int k = 16; k >= 1; k--) sum = 1.0 + sum * (r / (double)k);
+  l8 n = __builtin_convertvector(count, l8);
+  l8 half = (n - (n >> 63)) >> 1;
+  l8 first = (half + 1023) << 52, second = (n - half + 1023) << 52;
+  d8 a, b;
+  __builtin_memcpy(&a, &first, sizeof a);
+  __builtin_memcpy(&b, &second, sizeof b);
+  d8 y = sum * a * b;
+  y = x > high ? (d8)(__builtin_inf()) : y;
+  y = x < low ? (d8)(0) : y;
+  return x == x ? y : x;
+}
+
+/// Natural logarithm of 8 doubles as ReproducibleMath.log: 2 · artanh((m - 1) / (m + 1)).
+CQK_INLINE d8 NAME(log8)(d8 x) {
+  // A subnormal number is made a normal one, which changes its exponent alone.
+  l8 small = x < (d8)(0x1p-1022);
+  d8 normal = small ? x * 0x1p54 : x;
+  l8 bits;
+  __builtin_memcpy(&bits, &normal, sizeof bits);
+  d8 exponent = __builtin_convertvector((bits >> 52 & 0x7ff) - 1023 + (small & -54), d8);
+  bits = (bits & 0xfffffffffffff) | 0x3ff0000000000000;
+  d8 m;
+  __builtin_memcpy(&m, &bits, sizeof m);
+  l8 upper = m > (d8)(1.4142135623730951);
+  m = upper ? m / 2.0 : m;
+  exponent = upper ? exponent + 1.0 : exponent;
+  d8 s = (m - 1.0) / (m + 1.0), s2 = s * s, sum = (d8)(0);
+  for (int k = 25; k >= 1; k -= 2) sum = sum * s2 + 1.0 / (double)k;
+  d8 y = __builtin_elementwise_fma(exponent, (d8)(0x1.62e42fefa39efp-1), exponent * 0x1.abc9e3b39803fp-56) + 2.0 * s * sum;
+  y = x == (d8)(__builtin_inf()) ? x : y;
+  y = x == (d8)(0) ? (d8)(-__builtin_inf()) : y;
+  return x >= (d8)(0) ? y : (d8)(__builtin_nan(""));
+}
+
+static void NAME(exp_f64)(double *x, size_t n) {
+  for (size_t i = 0; i < n; i += 8) {
+    d8 v = (d8)(0);
+    size_t count = n - i < 8 ? n - i : 8;
+    __builtin_memcpy(&v, x + i, count * sizeof *x);
+    v = NAME(exp8)(v);
+    __builtin_memcpy(x + i, &v, count * sizeof *x);
+  }
+}
+
+static void NAME(log_f64)(const double *x, double *y, size_t n) {
+  for (size_t i = 0; i < n; i += 8) {
+    d8 v = (d8)(1);
+    size_t count = n - i < 8 ? n - i : 8;
+    __builtin_memcpy(&v, x + i, count * sizeof *x);
+    v = NAME(log8)(v);
+    __builtin_memcpy(y + i, &v, count * sizeof *x);
+  }
+}
+
 static inline float NAME(dot)(const float *a, const float *b, size_t n) {
   v16 s = NAME(splat)(0);
   size_t i = 0;

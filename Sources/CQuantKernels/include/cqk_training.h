@@ -41,6 +41,10 @@ void cqk_t_swiglu_back(const float *dh, float *gate, float *up, size_t n);
 void cqk_t_softmax_back(const float *p, float *dp, size_t rows, size_t columns, size_t stride, const float *delta,
                         float scale);
 
+/// exp in place and natural logarithm, with the bits of Swift's ReproducibleMath.
+void cqk_t_exp_f64(double *x, size_t n);
+void cqk_t_log_f64(const double *x, double *y, size_t n);
+
 /// out[r] = a[r] · b[r]
 void cqk_t_row_dots(const float *a, size_t a_stride, const float *b, size_t b_stride, size_t rows, size_t n,
                     float *out);

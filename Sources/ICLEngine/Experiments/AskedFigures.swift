@@ -64,7 +64,8 @@ extension ComparisonRun {
     // A single repetition has no neighbour.
     guard next != index, let mine = prepared.adapters.adapter(of: index) else { return MeasuredFigure() }
     let theirs: LoRAAdapter
-    if let known = prepared.adapters.adapter(of: next) {
+    let place = SharedWork.Place(repetition: next, group: 0, isUntrained: false)
+    if let known = prepared.adapters.adapter(of: next) ?? prepared.shared.adapter(at: place) {
       theirs = known
       progress.advance(by: spec.tuning.steps)
     } else {

@@ -45,6 +45,7 @@ package struct ComparisonRun: Sendable {
     package let frame: ComparisonFrame
     /// Adapters of repetitions that were tuned for their neighbour's sake.
     let adapters = AdapterShelf()
+    let shared = SharedWork()
   }
 
   /// - Parameter twin: the untrained model of the same shape; `nil` when it was not asked for or would not fit
@@ -81,14 +82,15 @@ package struct ComparisonRun: Sendable {
       model: model)
   }
 
-  /// One repetition, which depends on nothing that another one did.
+  /// One repetition, whose figures depend on nothing that another one did.
+  /// - Parameter ahead: repetitions that this process will do after it; they may be tuned side by side with it
   /// - Throws: `contextOverflow`, `interrupted`
   package func repetition(
-    _ index: Int, of prepared: Prepared, progress: ProgressLine
+    _ index: Int, of prepared: Prepared, ahead: [Int] = [], progress: ProgressLine
   ) throws(EngineError) -> KeptRepetition {
     let prompts = PromptDigest()
     let (repetition, passes) = try run(
-      index, of: prepared, untrained: index < Self.untrainedRepetitions ? prepared.twin : nil, progress: progress,
+      index, of: prepared, ahead: ahead, untrained: index < Self.untrainedRepetitions ? prepared.twin : nil, progress: progress,
       prompts: prompts)
     return KeptRepetition(
       index: index, repetition: repetition, promptsSHA256: prompts.hexadecimal,
@@ -115,13 +117,14 @@ package struct ComparisonRun: Sendable {
   }
 
   private func run(
-    _ index: Int, of prepared: Prepared, untrained: (any ExperimentModel)?, progress: ProgressLine,
+    _ index: Int, of prepared: Prepared, ahead: [Int], untrained: (any ExperimentModel)?, progress: ProgressLine,
     prompts: PromptDigest
   ) throws(EngineError) -> (Repetition, [Condition: Pass]) {
     let groups = prepared.draws[index]
-    let seed = seed(ofRepetition: index)
-    let results = try conditions(
-      model, groups, seed: seed, isUntrained: false, progress: progress, prompts: prompts)
+    func turn(isUntrained: Bool) -> Turn {
+      Turn(repetition: index, ahead: ahead, prepared: prepared, isUntrained: isUntrained)
+    }
+    let results = try conditions(model, turn(isUntrained: false), progress: progress, prompts: prompts)
     let passes = results.passes
     if let adapter = results.adapter { prepared.adapters.put(adapter, of: index) }
     var repetition = Repetition(
@@ -148,8 +151,7 @@ package struct ComparisonRun: Sendable {
     }
     var twinSides: [Condition: Side] = [:]
     if let untrained {
-      let twin = try conditions(
-        untrained, groups, seed: seed, isUntrained: true, progress: progress, prompts: nil)
+      let twin = try conditions(untrained, turn(isUntrained: true), progress: progress, prompts: nil)
       repetition.untrained = Self.similarities(twin.passes)
       twinSides = twin.passes.mapValues(Side.init)
     }
@@ -179,15 +181,14 @@ package struct ComparisonRun: Sendable {
 
   /// All conditions, group by group.
   private func conditions(
-    _ model: any ExperimentModel, _ groups: [Group], seed: UInt64, isUntrained: Bool, progress: ProgressLine,
-    prompts: PromptDigest?
+    _ model: any ExperimentModel, _ turn: Turn, progress: ProgressLine, prompts: PromptDigest?
   ) throws(EngineError) -> Results {
     var all = Results()
     var losses: [[Float]] = []
     var attention = AttentionToDemonstrations()
-    for (index, group) in groups.enumerated() {
+    for index in turn.groups.indices {
       let one = try conditions(
-        model, group, seed: seed, isUntrained: isUntrained, attention: &attention, progress: progress, prompts: prompts)
+        model, group: index, of: turn, attention: &attention, progress: progress, prompts: prompts)
       all.passes.merge(one.passes) { $0.joined($1) }
       all.answers.merge(one.answers) { $0 + $1 }
       all.shares.merge(one.shares) { $0 + $1 }
@@ -195,26 +196,31 @@ package struct ComparisonRun: Sendable {
       if index == 0 { all.adapter = one.adapter }
     }
     all.losses = Self.mean(losses)
-    if readsDemonstrations, !isUntrained { all.figures[.attentionToDemonstrations] = attention.figure }
+    if readsDemonstrations, !turn.isUntrained { all.figures[.attentionToDemonstrations] = attention.figure }
     return all
   }
 
   private var readsDemonstrations: Bool { spec.measures.contains(.attentionToDemonstrations) }
 
   private func conditions(
-    _ model: any ExperimentModel, _ group: Group, seed: UInt64, isUntrained: Bool,
-    attention: inout AttentionToDemonstrations, progress: ProgressLine, prompts: PromptDigest?
+    _ model: any ExperimentModel, group: Int, of turn: Turn, attention: inout AttentionToDemonstrations,
+    progress: ProgressLine, prompts: PromptDigest?
   ) throws(EngineError) -> Results {
-    let (draw, queries) = (group.draw, group.queries)
+    let (draw, queries) = (turn.groups[group].draw, turn.groups[group].queries)
+    let isUntrained = turn.isUntrained
     let builder = builder(draw)
     var results = Results()
     func pass(_ condition: Condition, _ tuned: TunedModel) throws(EngineError) {
       let shown = condition.showsDemonstrations ? draw.demonstrations : []
       let readings = try readings(builder, queries, after: shown)
       prompts?.add(readings)
-      let pass = try states(
-        tuned.model, readings, tuned.adapter,
-        wholeAttention: readsDemonstrations && condition == .icl && !isUntrained)
+      func compute() throws(EngineError) -> Pass {
+        try states(
+          tuned.model, readings, tuned.adapter,
+          wholeAttention: readsDemonstrations && condition == .icl && !isUntrained)
+      }
+      let pass =
+        condition == .anchor && !isUntrained ? try turn.prepared.shared.anchor(readings, compute) : try compute()
       results.passes[condition] = pass
       if !isUntrained {
         let grading = try Grading(
@@ -228,19 +234,13 @@ package struct ComparisonRun: Sendable {
     let original = TunedModel(model: model, adapter: nil)
     try pass(.anchor, original)
     try pass(.icl, original)
-    var losses: [Float] = []
-    let tuned = try model.tuned(
-      by: spec.tuning, on: tuningSequences(builder, draw.demonstrations), seed: seed
-    ) { loss in
-      losses.append(loss)
-      progress.advance()
-    }
+    let (tuned, losses) = try tuned(model, group: group, of: turn, progress: progress)
     try pass(.it, tuned)
     try pass(.both, tuned)
     if readsDemonstrations, !isUntrained, let icl = results.passes[.icl] {
       try attention.add(
         icl.wholeAttention, builder, queries, draw.demonstrations, conditions: [.it: tuned, .anchor: original],
-        generator: SeededGenerator(seed: seed, stream: "random ranks"))
+        generator: SeededGenerator(seed: seed(ofRepetition: turn.repetition), stream: "random ranks"))
     }
     results.losses = losses.count > 1 ? [losses[0], losses[losses.count - 1]] : losses
     results.adapter = tuned.adapter

@@ -19,7 +19,16 @@ package protocol ExperimentModel: Sendable {
     onStep: (Float) -> Void
   ) throws(EngineError) -> LoRAAdapter?
 
-  /// The same, with the adapter after every so many steps and after the last.
+  /// Tunes several adapters, each with the bits that ``tuned(on:_:seed:onStep:)`` gives it.
+  /// - Parameter onStep: called after each optimizer step of each part with the part's number and loss
+  func tuned(
+    together parts: [TuningPart], _ settings: TuningSettings, onStep: (_ part: Int, _ loss: Float) -> Void
+  ) throws(EngineError) -> [LoRAAdapter?]
+
+  /// How many of these tunings, from the first on, gain by going side by side. At least 1.
+  func countTogether(_ parts: [TuningPart], _ settings: TuningSettings) -> Int
+
+  /// As ``tuned(on:_:seed:onStep:)``, with the adapter after every so many steps and after the last.
   func tunedSnapshots(
     on examples: [(tokens: [Int], lossWeights: [Float])], _ settings: TuningSettings, every: Int, seed: UInt64,
     onStep: (Float) -> Void
@@ -52,6 +61,18 @@ package protocol ExperimentModel: Sendable {
 }
 
 extension ExperimentModel {
+  package func tuned(
+    together parts: [TuningPart], _ settings: TuningSettings, onStep: (_ part: Int, _ loss: Float) -> Void
+  ) throws(EngineError) -> [LoRAAdapter?] {
+    var adapters: [LoRAAdapter?] = []
+    for (index, part) in parts.enumerated() {
+      adapters.append(try tuned(on: part.examples, settings, seed: part.seed) { onStep(index, $0) })
+    }
+    return adapters
+  }
+
+  package func countTogether(_ parts: [TuningPart], _ settings: TuningSettings) -> Int { 1 }
+
   package func whollyTuned(
     on examples: [(tokens: [Int], lossWeights: [Float])], _ settings: TuningSettings, seed: UInt64,
     onStep: (Float) -> Void

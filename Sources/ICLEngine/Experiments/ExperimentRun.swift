@@ -107,11 +107,12 @@ package struct ExperimentRun: Sendable {
     }
     let progress = ProgressLine(title, total: steps, unit: "steps")
     do throws(EngineError) {
-      for unit in waiting {
+      for (place, unit) in waiting.enumerated() {
         let ready = try bench.ready(unit.value)
         let value = factor.map { "\($0.name) \(plan.values[unit.value]), " } ?? ""
         progress.note("\(value)repetition \(unit.repetition + 1) of \(specs[unit.value].repetitions)")
-        let kept = try ready.run.repetition(unit.repetition, of: ready.prepared, progress: progress)
+        let ahead = waiting[(place + 1)...].filter { $0.value == unit.value }.map(\.repetition)
+        let kept = try ready.run.repetition(unit.repetition, of: ready.prepared, ahead: ahead, progress: progress)
         try store?.keep(kept, as: unit)
         finished.kept[unit] = kept
       }

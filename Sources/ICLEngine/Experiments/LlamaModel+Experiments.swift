@@ -21,6 +21,22 @@ extension LlamaModel: ExperimentModel {
     return try tune(on: examples, settings, every: nil, seed: seed, onStep: onStep).adapter
   }
 
+  package func tuned(
+    together parts: [TuningPart], _ settings: TuningSettings, onStep: (_ part: Int, _ loss: Float) -> Void
+  ) throws(EngineError) -> [LoRAAdapter?] {
+    if settings.steps == 0 { return parts.map { _ in nil } }
+    let results = try LoRATuner.tune(
+      self, parts.map { LoRATuner.Member(examples: Self.examples($0.examples), seed: $0.seed) },
+      self.settings(settings, seed: 0)
+    ) { for (part, one) in $0.enumerated() { onStep(part, one.loss) } }
+    if results.contains(where: \.isInterrupted) { throw EngineError(.interrupted, "interrupted while tuning") }
+    return results.map(\.adapter)
+  }
+
+  package func countTogether(_ parts: [TuningPart], _ settings: TuningSettings) -> Int {
+    LoRATuner.countTogether(self, parts.map { Self.examples($0.examples) }, self.settings(settings, seed: 0))
+  }
+
   package func tunedSnapshots(
     on examples: [(tokens: [Int], lossWeights: [Float])], _ settings: TuningSettings, every: Int, seed: UInt64,
     onStep: (Float) -> Void
@@ -69,15 +85,23 @@ extension LlamaModel: ExperimentModel {
     on examples: [(tokens: [Int], lossWeights: [Float])], _ settings: TuningSettings, every: Int?, seed: UInt64,
     onStep: (Float) -> Void
   ) throws(EngineError) -> TuningResult {
-    var configuration = settings.configuration(seed: seed)
-    configuration.arithmetic = precision == .bf16 ? .bf16 : .reproducible
+    var configuration = self.settings(settings, seed: seed)
     configuration.snapshotEvery = every
-    let result = try LoRATuner.tune(
-      self, on: examples.map { TuningExample(tokens: $0.tokens, lossWeights: $0.lossWeights) }, configuration
-    ) { onStep($0.loss) }
+    let result = try LoRATuner.tune(self, on: Self.examples(examples), configuration) { onStep($0.loss) }
     // A half tuned model is no condition of a comparison.
     if result.isInterrupted { throw EngineError(.interrupted, "interrupted while tuning") }
     return result
+  }
+
+  /// Tuning computes as the model does.
+  private func settings(_ settings: TuningSettings, seed: UInt64) -> TuningConfiguration {
+    var configuration = settings.configuration(seed: seed)
+    configuration.arithmetic = precision == .bf16 ? .bf16 : .reproducible
+    return configuration
+  }
+
+  private static func examples(_ examples: [(tokens: [Int], lossWeights: [Float])]) -> [TuningExample] {
+    examples.map { TuningExample(tokens: $0.tokens, lossWeights: $0.lossWeights) }
   }
 
   /// Bytes of keys and values that a batch of prompts may take while their answers are written.

@@ -4,10 +4,12 @@ extension Measures {
   public static func probabilities(logits: [Float]) -> [Double] {
     var top = -Double.infinity
     for logit in logits where !(Double(logit) <= top) { top = Double(logit) }
-    let weights = logits.map { ReproducibleMath.exp(Double($0) - top) }
+    var weights = logits.map { Double($0) - top }
+    ReproducibleMath.exp(&weights)
     var sum = 0.0
     for weight in weights { sum += weight }
-    return weights.map { $0 / sum }
+    for i in weights.indices { weights[i] /= sum }
+    return weights
   }
 
   /// `ln softmax(logits)[token]`, in nats, without the loss of digits of a logarithm of a small probability.
@@ -42,18 +44,18 @@ extension Measures {
   package static func divergences(logits a: [Float], _ b: [Float]) -> Divergences {
     precondition(a.count == b.count, "distributions over the same outcomes")
     let (p, q) = (probabilities(logits: a), probabilities(logits: b))
+    let (logP, logQ) = (ReproducibleMath.logarithms(p), ReproducibleMath.logarithms(q))
+    let logMiddle = ReproducibleMath.logarithms(p.indices.map { (p[$0] + q[$0]) / 2 })
     var sums = (kl: 0.0, reversed: 0.0, first: 0.0, second: 0.0)
     for i in p.indices where p[i] != 0 || q[i] != 0 {
       let (x, y) = (p[i], q[i])
-      let (logX, logY) = (ReproducibleMath.log(x), ReproducibleMath.log(y))
-      let logMiddle = ReproducibleMath.log((x + y) / 2)
       if x != 0 {
-        sums.kl += x * (logX - logY)
-        sums.first += x * (logX - logMiddle)
+        sums.kl += x * (logP[i] - logQ[i])
+        sums.first += x * (logP[i] - logMiddle[i])
       }
       if y != 0 {
-        sums.reversed += y * (logY - logX)
-        sums.second += y * (logY - logMiddle)
+        sums.reversed += y * (logQ[i] - logP[i])
+        sums.second += y * (logQ[i] - logMiddle[i])
       }
     }
     func bounded(_ sum: Double) -> Double { sum < 0 ? 0 : sum }

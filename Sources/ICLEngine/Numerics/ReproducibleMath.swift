@@ -1,3 +1,5 @@
+internal import CQuantKernels
+
 /// Elementary functions of our own, made only of operations that IEEE 754 rounds correctly: the C library's differ
 /// between its versions and between processors, and a notebook's numbers must not.
 package enum ReproducibleMath {
@@ -43,6 +45,16 @@ package enum ReproducibleMath {
       k -= 2
     }
     return (exponent * 0x1.abc9e3b39803fp-56).addingProduct(exponent, 0x1.62e42fefa39efp-1) + 2 * s * sum
+  }
+
+  /// ``exp(_:)`` of each, several at a time, with the same bits.
+  package static func exp(_ values: inout [Double]) { cqk_t_exp_f64(&values, values.count) }
+
+  /// ``log(_:)`` of each, several at a time, with the same bits.
+  package static func logarithms(_ values: [Double]) -> [Double] {
+    var result = [Double](repeating: 0, count: values.count)
+    cqk_t_log_f64(values, &result, values.count)
+    return result
   }
 
   /// `baseʸ` for a positive base.

@@ -19,6 +19,9 @@ public enum TrainingArithmetic: String, Sendable, Codable {
 /// Symbols: `T` rows (tokens), `N` output features, `K` input features; `ld…` floats between the starts of rows.
 /// Threads own rows or columns of a result and never share a sum.
 struct DenseProducts {
+  /// Rows for which a product dequantizes each weight once.
+  static let stretch = 512
+
   typealias Pointer = UnsafeMutablePointer<Float>
   let arithmetic: TrainingArithmetic
   let pool: ThreadPool
@@ -37,51 +40,139 @@ struct DenseProducts {
     rooms = (0..<pool.threadCount).map { _ in GrowingMatrix() }
   }
 
-  /// `y = x · Wᵀ` with a matrix of the model: x `[t, W.columns]`, y `[t, W.rows]`, without gaps between rows.
-  func map(_ weight: TrainableMatrix, _ x: Pointer, into y: Pointer, t: Int) {
-    let (n, k) = (weight.rows, weight.columns)
-    guard arithmetic == .bf16 else {
-      return weight.withValues(pool) { w in nt(x, k, w, k, y, n, t: t, n: n, k: k) }
-    }
+  /// A matrix of the model with what comes out of it or goes back to it, `[≥ t, weight.rows]`.
+  typealias Map = (weight: TrainableMatrix, y: FloatMatrix)
+
+  /// `y = x · Wᵀ` with some matrices of the model: x `[≥ t, W.columns]`.
+  func map(_ maps: [Map], _ x: FloatMatrix, t: Int) {
     if t == 0 { return }
-    let table = Kernels.table
-    let numbers = halves(cqk_packed_bf16_count(t, k))
-    pool.split(t, grain: 16, worth: t * k * 8) { range in
-      table.pack_bf16(
-        x + range.lowerBound * k, k, numbers + cqk_packed_bf16_count(range.lowerBound, k), range.count, min(16, t), k)
-    }
-    let rooms = rooms.map { UnsafeMutableRawPointer($0.room(cqk_bf16_scratch_bytes(t) / 4)) }
-    weight.withStored { start, type, bytesPerRow in
-      pool.shareOut(n, share: 64, worth: t * n * k / 8) { part, range in
-        table.gemm_bf16(
-          numbers, type, start + range.lowerBound * bytesPerRow, bytesPerRow, y + range.lowerBound, n, t, range.count,
-          k, 0, rooms[part])
+    if arithmetic == .bf16 { return mapRounded(maps, x, t: t) }
+    for (weight, y) in maps {
+      let (n, k) = (weight.rows, weight.columns)
+      if let frozen = weight.frozen, frozen.type != .f32 {
+        Products.multiply(x, frozen, into: y, rows: t, pool: pool)
+      } else {
+        weight.withStored { start, _, _ in
+          nt(x.pointer(), k, start.assumingMemoryBound(to: Float.self), k, y.pointer(), n, t: t, n: n, k: k)
+        }
       }
     }
   }
 
-  /// `x = y · W`, or `+=`: what ``map(_:_:into:t:)`` sends back.
-  func mapBack(_ weight: TrainableMatrix, _ y: Pointer, into x: Pointer, t: Int, accumulate: Bool) {
-    let (n, k) = (weight.rows, weight.columns)
-    guard arithmetic == .bf16 else {
-      return weight.withValues(pool) { w in nn(y, n, w, k, x, k, t: t, n: n, k: k, accumulate: accumulate) }
-    }
+  /// `x = Σ y · W`, or `+=`, in the order of the matrices: what ``map(_:_:t:)`` sends back.
+  func mapBack(_ maps: [Map], into x: FloatMatrix, t: Int) {
     if t == 0 { return }
-    let table = Kernels.table
-    let numbers = halves(cqk_row_packed_bf16_count(t, n))
-    pool.split(t, grain: 16, worth: t * n * 8) { range in
-      table.pack_rows_bf16(
-        y + range.lowerBound * n, n, numbers + cqk_row_packed_bf16_count(range.lowerBound, n), range.count, n)
-    }
-    let rooms = rooms.map { UnsafeMutableRawPointer($0.room(Int(CQK_NN_BF16_SCRATCH) / 4)) }
-    weight.withStored { start, type, bytesPerRow in
-      pool.shareOut(k, share: 256, worth: t * n * k / 8) { part, range in
-        table.gemm_nn_bf16(
-          numbers, type, start, bytesPerRow, x + range.lowerBound, k, t, n, range.lowerBound, range.count,
-          accumulate ? 1 : 0, rooms[part])
+    if arithmetic == .bf16 { return mapBackRounded(maps, into: x, t: t) }
+    for (index, (weight, y)) in maps.enumerated() {
+      let (n, k) = (weight.rows, weight.columns)
+      let accumulate = index > 0
+      if let frozen = weight.frozen, let dequantize = Kernels.dequantizer(frozen.type) {
+        dequantizeBack(frozen, dequantize, y.pointer(), into: x.pointer(), t: t, accumulate: accumulate)
+      } else {
+        weight.withStored { start, _, _ in
+          nn(
+            y.pointer(), n, start.assumingMemoryBound(to: Float.self), k, x.pointer(), k, t: t, n: n, k: k,
+            accumulate: accumulate)
+        }
       }
     }
   }
+
+  /// In bf16, ``map(_:_:t:)``: x is rounded once for all matrices, whose rows threads take in turn.
+  private func mapRounded(_ maps: [Map], _ x: FloatMatrix, t: Int) {
+    let table = Kernels.table
+    let k = x.columns
+    let numbers = halves(cqk_packed_bf16_count(t, k))
+    pool.split(t, grain: 16, worth: t * k * 8) { range in
+      table.pack_bf16(
+        x.pointer(row: range.lowerBound), k, numbers + cqk_packed_bf16_count(range.lowerBound, k), range.count,
+        min(16, t), k)
+    }
+    let rooms = rooms.map { UnsafeMutableRawPointer($0.room(cqk_bf16_scratch_bytes(t) / 4)) }
+    let share = 64
+    let shares = maps.map { ($0.weight.rows + share - 1) / share }
+    let total = shares.reduce(0, +)
+    pool.shareOut(total, share: 1, worth: t * total * share * k / 8) { part, range in
+      for index in range {
+        var (map, first) = (0, index)
+        while first >= shares[map] { (map, first) = (map + 1, first - shares[map]) }
+        let (weight, y) = maps[map]
+        let rows = first * share..<min(weight.rows, (first + 1) * share)
+        weight.withStored { start, type, bytesPerRow in
+          table.gemm_bf16(
+            numbers, type, start + rows.lowerBound * bytesPerRow, bytesPerRow, y.pointer(column: rows.lowerBound),
+            y.columns, t, rows.count, k, 0, rooms[part])
+        }
+      }
+    }
+  }
+
+  /// In bf16, ``mapBack(_:into:t:)``: threads take columns in turn, each through all matrices.
+  private func mapBackRounded(_ maps: [Map], into x: FloatMatrix, t: Int) {
+    let table = Kernels.table
+    let k = x.columns
+    var starts: [Int] = []
+    var count = 0
+    for (weight, _) in maps {
+      starts.append(count)
+      count += cqk_row_packed_bf16_count(t, weight.rows)
+    }
+    let numbers = halves(count)
+    pool.split(t, grain: 16, worth: t * maps.reduce(0) { $0 + $1.weight.rows } * 8) { range in
+      for (start, (weight, y)) in zip(starts, maps) {
+        let n = weight.rows
+        table.pack_rows_bf16(
+          y.pointer(row: range.lowerBound), n, numbers + start + cqk_row_packed_bf16_count(range.lowerBound, n),
+          range.count, n)
+      }
+    }
+    let rooms = rooms.map { UnsafeMutableRawPointer($0.room(Int(CQK_NN_BF16_SCRATCH) / 4)) }
+    let share = columnShare(k, grain: maps.reduce(1) { max($0, $1.weight.grain) })
+    pool.shareOut(k, share: share, worth: count * k / 8) { part, range in
+      for (index, (weight, _)) in maps.enumerated() {
+        weight.withStored { start, type, bytesPerRow in
+          table.gemm_nn_bf16(
+            numbers + starts[index], type, start, bytesPerRow, x.pointer(column: range.lowerBound), k, t, weight.rows,
+            range.lowerBound, range.count, index > 0 ? 1 : 0, rooms[part])
+        }
+      }
+    }
+  }
+
+  /// Columns that a thread takes at a time: few enough that every thread has several shares, in whole blocks.
+  private func columnShare(_ columns: Int, grain: Int) -> Int {
+    var share = 256
+    while share > max(64, grain), columns < 4 * pool.threadCount * share { share /= 2 }
+    return share
+  }
+
+  /// ``mapBack(_:into:t:)`` with a matrix that isn't F32. Threads own columns, which they dequantize a
+  /// stretch of rows at a time.
+  private func dequantizeBack(
+    _ weight: WeightMatrix, _ dequantize: Kernels.Dequantizer, _ y: Pointer, into x: Pointer, t: Int, accumulate: Bool
+  ) {
+    let (n, k) = (weight.rows, weight.columns)
+    let share = max(128, weight.type.blockSize)
+    let stretch = Self.cachedFloats / share
+    weight.withRows(0..<n) { bytes in
+      guard let start = bytes.baseAddress else { return }
+      pool.shareOut(k, share: share, worth: t * n * k) { part, columns in
+        let count = columns.count
+        let values = rooms[part].room(stretch * share)
+        let out = x + columns.lowerBound
+        if !accumulate { for row in 0..<t { (out + row * k).update(repeating: 0, count: count) } }
+        let from = start + cqk_row_bytes(weight.type.kernelType, columns.lowerBound)
+        for first in stride(from: 0, to: n, by: stretch) {
+          let rows = min(stretch, n - first)
+          for row in 0..<rows { dequantize(from + (first + row) * weight.bytesPerRow, values + row * count, count) }
+          Self.continueNN(y + first, n, values, count, out, k, t: t, n: rows, k: count)
+        }
+      }
+    }
+  }
+
+  /// Dequantized values that a thread has at a time: a part of its cache.
+  private static let cachedFloats = 1 << 16
 
   /// Room for the packed side of a product.
   private func halves(_ count: Int) -> UnsafeMutablePointer<UInt16> {

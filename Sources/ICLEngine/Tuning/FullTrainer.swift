@@ -63,7 +63,7 @@ public final class FullTrainer {
   /// Updates done so far.
   public var completedSteps: Int { trainer.completedSteps }
   /// Norm of all gradients in the last update, before clipping.
-  public var gradientNorm: Float { trainer.gradientNorm }
+  public var gradientNorm: Float { trainer.gradientNorms.first ?? 0 }
   /// Numbers that are trained.
   public var parameterCount: Int { trainer.network.trained.reduce(0) { $0 + $1.count } }
 

@@ -68,30 +68,68 @@ public enum LoRATuner {
     from initial: LoRAAdapter? = nil, checkpoint: TuningCheckpoint? = nil,
     progress: (TuningProgress) -> Void = { _ in }
   ) throws(EngineError) -> TuningResult {
+    try tune(
+      model, [Member(examples: examples, seed: configuration.seed, initial: initial)], configuration,
+      checkpoint: checkpoint
+    ) { progress($0[0]) }[0]
+  }
+
+  /// One of the tunings that go side by side.
+  package struct Member {
+    let examples: [TuningExample]
+    /// In place of the configuration's.
+    let seed: UInt64
+    /// As in ``tune(_:on:_:from:checkpoint:progress:)``.
+    let initial: LoRAAdapter?
+
+    package init(examples: [TuningExample], seed: UInt64, initial: LoRAAdapter? = nil) {
+      self.examples = examples
+      self.seed = seed
+      self.initial = initial
+    }
+  }
+
+  /// Tunings of one model side by side, each with the bits that it has alone: what they have in common, the frozen
+  /// weights, is read and dequantized once for all. Several only by LoRA, and without a checkpoint.
+  /// - Parameter progress: called after each update, with each tuning's
+  package static func tune(
+    _ model: LlamaModel, _ members: [Member], _ configuration: TuningConfiguration, checkpoint: TuningCheckpoint? = nil,
+    progress: ([TuningProgress]) -> Void = { _ in }
+  ) throws(EngineError) -> [TuningResult] {
     let c = model.configuration
     let place = "tuning \(model.name)"
     try configuration.check(c, at: place)
-    try examples.check(c, at: place)
+    for member in members { try member.examples.check(c, at: place) }
     if let checkpoint, checkpoint.every < 1 {
       throw EngineError(
         .invalidArgument, "a tuning setting is outside its range", at: "\(place), checkpoint", expected: "every ≥ 1",
         found: "\(checkpoint.every)")
     }
-    let start = try firstAdapter(c, configuration, initial, at: place)
+    var starts: [LoRAAdapter] = []
+    for member in members {
+      if let start = try firstAdapter(c, configuration, member, at: place) { starts.append(start) }
+    }
     let network = TrainingNetwork(
-      model.weights, c, method: configuration.method, adapter: start, layers: configuration.layers)
+      model.weights, c, method: configuration.method, adapters: starts, layers: configuration.layers)
     let trainer = Trainer(
-      network, arithmetic: configuration.arithmetic, pool: model.pool, recomputes: configuration.recomputes)
-    var run = TuningRunState(configuration: configuration, model: c, examples: examples)
+      network, arithmetic: configuration.arithmetic, pool: model.pool, recomputes: configuration.recomputes,
+      sharing: configuration.method.dropout == 0)
+    var runs = members.map { member in
+      var own = configuration
+      own.seed = member.seed
+      return TuningRunState(configuration: own, model: c, examples: member.examples)
+    }
     if let checkpoint, checkpoint.resumes, FileManager.default.fileExists(atPath: checkpoint.path) {
-      var kept = run
+      var kept = runs[0]
       try trainer.loadState(from: checkpoint.path) { notes throws(EngineError) in
-        kept = try run.resumed(notes, path: checkpoint.path)
+        kept = try runs[0].resumed(notes, path: checkpoint.path)
       }
       kept.configuration = configuration
-      run = kept
+      runs = [kept]
     }
-    var result = TuningResult(losses: [], gradientNorms: [], snapshots: [], isInterrupted: false)
+    var results = members.map { _ in
+      TuningResult(losses: [], gradientNorms: [], snapshots: [], isInterrupted: false)
+    }
     let clock = ContinuousClock()
     let began = clock.now
     let before = trainer.completedSteps
@@ -100,54 +138,83 @@ public enum LoRATuner {
     while trainer.completedSteps < configuration.steps {
       let step = trainer.completedSteps + 1
       // The order and the dropout go on only once the update is whole.
-      var next = run
-      var batch = next.order.next().map { examples[$0] }
-      // A batch in which nothing counts would have no mean.
-      while batch.totalWeight == 0 { batch = next.order.next().map { examples[$0] } }
+      var next = runs
+      let batches = members.indices.map { next[$0].batch(of: members[$0].examples) }
       let rate =
         configuration.learningRate
         * configuration.schedule.factor(step: step, of: configuration.steps, warmUp: configuration.warmUpSteps)
       do throws(EngineError) {
-        next.losses.append(
-          try trainer.step(
-            batch, optimizer: configuration.optimizer, rate: rate, clip: configuration.clip,
-            portions: configuration.accumulation, dropoutSeed: next.dropout.next()))
+        let losses = try trainer.step(
+          batches, optimizer: configuration.optimizer, rate: rate, clip: configuration.clip,
+          portions: configuration.accumulation)
+        for index in members.indices {
+          next[index].losses.append(losses[index])
+          next[index].gradientNorms.append(trainer.gradientNorms[index])
+        }
       } catch {
         guard error.code == .interrupted else { throw error }
-        result.isInterrupted = true
+        for index in members.indices { results[index].isInterrupted = true }
         break
       }
-      next.gradientNorms.append(trainer.gradientNorm)
-      run = next
-      if let every = configuration.snapshotEvery, let start, step % every == 0 {
-        result.snapshots.append(.init(step: step, adapter: network.adapter(like: start)))
+      runs = next
+      if let every = configuration.snapshotEvery, step % every == 0 {
+        for (index, start) in starts.enumerated() {
+          results[index].snapshots.append(.init(step: step, adapter: network.adapter(like: start, member: index)))
+        }
       }
       if let checkpoint, step % checkpoint.every == 0, step < configuration.steps {
-        try trainer.saveState(to: checkpoint.path, notes: run.notes())
+        try trainer.saveState(to: checkpoint.path, notes: runs[0].notes())
       }
-      tokens += batch.reduce(0) { $0 + $1.tokens.count }
+      tokens += batches.reduce(0) { $0 + $1.tokenCount }
       let seconds = max(1e-9, began.duration(to: clock.now) / .seconds(1))
       progress(
-        TuningProgress(
-          step: step, steps: configuration.steps, loss: run.losses[run.losses.count - 1],
-          gradientNorm: trainer.gradientNorm, learningRate: rate, tokensPerSecond: Double(tokens) / seconds,
-          secondsLeft: seconds / Double(step - before) * Double(configuration.steps - step)))
+        runs.map { run in
+          TuningProgress(
+            step: step, steps: configuration.steps, loss: run.losses[run.losses.count - 1],
+            gradientNorm: run.gradientNorms[run.gradientNorms.count - 1], learningRate: rate,
+            tokensPerSecond: Double(tokens) / seconds,
+            secondsLeft: seconds / Double(step - before) * Double(configuration.steps - step))
+        })
     }
-    if let checkpoint { try trainer.saveState(to: checkpoint.path, notes: run.notes()) }
-    result.losses = run.losses
-    result.gradientNorms = run.gradientNorms
-    if let start {
-      result.adapter = network.adapter(like: start)
-    } else {
-      result.weights = network.weights()
+    if let checkpoint { try trainer.saveState(to: checkpoint.path, notes: runs[0].notes()) }
+    for index in members.indices {
+      results[index].losses = runs[index].losses
+      results[index].gradientNorms = runs[index].gradientNorms
+      if starts.isEmpty {
+        results[index].weights = network.weights()
+      } else {
+        results[index].adapter = network.adapter(like: starts[index], member: index)
+      }
     }
-    return result
+    return results
+  }
+
+  /// How many of these tunings, from the first on, are worth going side by side: those whose rows fit into one stretch
+  /// of the products, with what the blocks keep of them in an eighth of the weights' memory, or 128 MiB. At least 1.
+  package static func countTogether(
+    _ model: LlamaModel, _ examples: [[TuningExample]], _ configuration: TuningConfiguration
+  ) -> Int {
+    guard case .lora = configuration.method, examples.count > 1 else { return 1 }
+    let c = model.configuration
+    let row = TrainingWorkspace(
+      rows: 1, c, first: (configuration.layers?.min() ?? 1) - 1, recomputes: configuration.recomputes,
+      isRounded: configuration.arithmetic == .bf16)
+    let stored = model.weights.multiplied.reduce(0) { $0 + $1.rows * $1.bytesPerRow }
+    let bytes = max(128 << 20, stored / 8)
+    let most = min(DenseProducts.stretch, bytes / row.byteCount)
+    var rows = 0
+    let first = examples.firstIndex { examples in
+      rows += PackedBatch([examples[...]], sharing: configuration.method.dropout == 0).tokens.count
+      return rows > most
+    }
+    return max(1, first ?? examples.count)
   }
 
   /// The adapter that a run of LoRA begins with; `nil` for other methods.
   private static func firstAdapter(
-    _ c: ModelConfiguration, _ configuration: TuningConfiguration, _ initial: LoRAAdapter?, at place: String
+    _ c: ModelConfiguration, _ configuration: TuningConfiguration, _ member: Member, at place: String
   ) throws(EngineError) -> LoRAAdapter? {
+    let initial = member.initial
     guard case .lora(let rank, let alpha, let projections, _, let isRankStabilized) = configuration.method else {
       if initial == nil { return nil }
       throw EngineError(
@@ -164,7 +231,7 @@ public enum LoRATuner {
       }
       return initial
     }
-    var adapter = LoRAAdapter(for: c, rank: rank, alpha: alpha, projections: projections, seed: configuration.seed)
+    var adapter = LoRAAdapter(for: c, rank: rank, alpha: alpha, projections: projections, seed: member.seed)
     adapter.isRankStabilized = isRankStabilized
     for index in adapter.blocks.indices where !chosen.contains(index) { adapter.blocks[index] = [:] }
     return adapter

@@ -1,6 +1,6 @@
 internal import CQuantKernels
 
-/// One projection, forward and backward, with its bias and low-rank update.
+/// Projections, forward and backward, with their biases and low-rank updates: each tuning's on its own rows.
 struct MapTraining {
   let products: DenseProducts
   let pool: ThreadPool
@@ -13,69 +13,91 @@ struct MapTraining {
     self.pool = pool
   }
 
-  /// `y = x·Wᵀ + bias + scale·(x·Aᵀ)·Bᵀ`, the first `rows` rows.
-  /// - Parameter seed: of this step's dropout; `nil` for none.
-  func forward(_ map: TrainingNetwork.LinearMap, _ x: FloatMatrix, into y: FloatMatrix, rows: Int, seed: UInt64?) {
-    let (input, output) = (x.columns, y.columns)
-    products.map(map.weight, x.pointer(), into: y.pointer(), t: rows)
-    if let bias = map.bias { cqk_t_add_bias(y.pointer(), bias.value.pointer(), rows, output) }
-    guard let lora = map.lora else { return }
-    let scaled = reduce(lora, source(lora, x, rows, seed), input, rows)
-    let r = lora.a.value.rows
-    products.nt(
-      scaled, r, lora.b.value.pointer(), r, y.pointer(), output, t: rows, n: output, k: r, accumulate: true)
+  /// The rows of one of the tunings side by side.
+  struct Share {
+    let rows: Range<Int>
+    /// Of this step's dropout; `nil` for none.
+    let seed: UInt64?
   }
 
-  /// Adds to the gradients of what is trained here and, where `dx` is given, to or into it.
+  /// A projection with its output or the gradient of that.
+  typealias Map = (map: TrainingNetwork.LinearMap, y: FloatMatrix)
+
+  /// `y = x·Wᵀ + bias + scale·(x·Aᵀ)·Bᵀ` of projections with the same input, the first `rows` rows.
+  func forward(_ maps: [Map], _ x: FloatMatrix, rows: Int, shares: [Share]) {
+    products.map(maps.map { ($0.map.weight, $0.y) }, x, t: rows)
+    for (map, y) in maps {
+      let (input, output) = (x.columns, y.columns)
+      if let bias = map.bias { cqk_t_add_bias(y.pointer(), bias.value.pointer(), rows, output) }
+      for (lora, share) in zip(map.loras, shares) where !share.rows.isEmpty {
+        let scaled = reduce(lora, source(lora, x, share), input, share.rows.count)
+        let r = lora.a.value.rows
+        products.nt(
+          scaled, r, lora.b.value.pointer(), r, y.pointer(row: share.rows.lowerBound), output, t: share.rows.count,
+          n: output, k: r, accumulate: true)
+      }
+    }
+  }
+
+  /// Adds to the gradients of what is trained here and, where `dx` is given, sets it.
   /// - Parameters:
-  ///   - x: the input that ``forward(_:_:into:rows:seed:)`` had
-  ///   - dy: gradient of its output
-  func backward(
-    _ map: TrainingNetwork.LinearMap, _ x: FloatMatrix, _ dy: FloatMatrix, dx: FloatMatrix?, accumulate: Bool,
-    rows: Int, seed: UInt64?
+  ///   - maps: with the gradients of their outputs
+  ///   - x: the input that ``forward(_:_:rows:shares:)`` had
+  func backward(_ maps: [Map], _ x: FloatMatrix, dx: FloatMatrix?, rows: Int, shares: [Share]) {
+    if let dx { products.mapBack(maps.map { ($0.map.weight, $0.y) }, into: dx, t: rows) }
+    for (map, dy) in maps {
+      let (input, output) = (x.columns, dy.columns)
+      if let gradient = map.weight.parameter?.gradient {
+        products.tn(
+          dy.pointer(), output, x.pointer(), input, gradient.pointer(), input, t: rows, n: output, k: input)
+      }
+      if let gradient = map.bias?.gradient { cqk_t_column_sums(dy.pointer(), gradient.pointer(), rows, output) }
+      for (lora, share) in zip(map.loras, shares) where !share.rows.isEmpty {
+        backward(lora, x, dy, dx: dx, share)
+      }
+    }
+  }
+
+  /// A low-rank update's part of it.
+  private func backward(
+    _ lora: TrainingNetwork.LowRank, _ x: FloatMatrix, _ dy: FloatMatrix, dx: FloatMatrix?, _ share: Share
   ) {
-    let (input, output) = (x.columns, dy.columns)
-    if let gradient = map.weight.parameter?.gradient {
-      products.tn(
-        dy.pointer(), output, x.pointer(), input, gradient.pointer(), input, t: rows, n: output, k: input)
-    }
-    if let gradient = map.bias?.gradient { cqk_t_column_sums(dy.pointer(), gradient.pointer(), rows, output) }
-    if let dx {
-      products.mapBack(map.weight, dy.pointer(), into: dx.pointer(), t: rows, accumulate: accumulate)
-    }
     // A frozen update has no gradient of its own, but sends back to its input.
-    guard let lora = map.lora, lora.a.isTrained || dx != nil else { return }
+    guard lora.a.isTrained || dx != nil else { return }
+    let (input, output) = (x.columns, dy.columns)
+    let (first, rows) = (share.rows.lowerBound, share.rows.count)
     let r = lora.a.value.rows
-    let seen = source(lora, x, rows, seed)
+    let seen = source(lora, x, share)
     if let dB = lora.b.gradient {
       let scaled = reduce(lora, seen, input, rows)
-      products.tn(dy.pointer(), output, scaled, r, dB.pointer(), r, t: rows, n: output, k: r)
+      products.tn(dy.pointer(row: first), output, scaled, r, dB.pointer(), r, t: rows, n: output, k: r)
     }
     // dReduced = scale · dy·B
     let du = dReduced.room(rows * r)
-    products.nn(dy.pointer(), output, lora.b.value.pointer(), r, du, r, t: rows, n: output, k: r)
+    products.nn(dy.pointer(row: first), output, lora.b.value.pointer(), r, du, r, t: rows, n: output, k: r)
     for i in 0..<rows * r { du[i] *= lora.scale }
     if let dA = lora.a.gradient { products.tn(du, r, seen, input, dA.pointer(), input, t: rows, n: r, k: input) }
-    guard let dx else { return }
-    if let seed, lora.dropout > 0 {
+    guard let dx = dx?.pointer(row: first) else { return }
+    if let seed = share.seed, lora.dropout > 0 {
       // `seen` is not needed any more: its room takes what goes back through the dropout.
       let back = dropped.room(rows * input)
       products.nn(du, r, lora.a.value.pointer(), input, back, input, t: rows, n: r, k: input)
       cqk_t_dropout(back, back, rows * input, lora.dropout, seed ^ lora.streamSeed, 0)
-      cqk_t_add(dx.pointer(), back, rows * input)
+      cqk_t_add(dx, back, rows * input)
     } else {
-      products.nn(
-        du, r, lora.a.value.pointer(), input, dx.pointer(), input, t: rows, n: r, k: input, accumulate: true)
+      products.nn(du, r, lora.a.value.pointer(), input, dx, input, t: rows, n: r, k: input, accumulate: true)
     }
   }
 
   /// What the low-rank update sees: the input, or the input with dropout.
   private func source(
-    _ lora: TrainingNetwork.LowRank, _ x: FloatMatrix, _ rows: Int, _ seed: UInt64?
+    _ lora: TrainingNetwork.LowRank, _ x: FloatMatrix, _ share: Share
   ) -> UnsafeMutablePointer<Float> {
-    guard let seed, lora.dropout > 0 else { return x.pointer() }
-    let y = dropped.room(rows * x.columns)
-    cqk_t_dropout(x.pointer(), y, rows * x.columns, lora.dropout, seed ^ lora.streamSeed, 0)
+    let start = x.pointer(row: share.rows.lowerBound)
+    guard let seed = share.seed, lora.dropout > 0 else { return start }
+    let count = share.rows.count * x.columns
+    let y = dropped.room(count)
+    cqk_t_dropout(start, y, count, lora.dropout, seed ^ lora.streamSeed, 0)
     return y
   }
 

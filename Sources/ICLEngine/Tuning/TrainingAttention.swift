@@ -1,15 +1,14 @@
 internal import CQuantKernels
 
-/// Causal grouped-query attention over packed sequences, forward and backward. Scores are made again in the backward
-/// pass, a tile of queries at a time, so memory is linear in the length.
+/// Causal grouped-query attention over packed texts, forward and backward. Scores are made again in the backward pass,
+/// a tile of queries at a time, so memory is linear in the length.
+///
+/// A span's queries see the runs that it stands behind, then those of their own that come before them; scores have the
+/// columns of the whole path.
 ///
 /// Not Sendable: belongs to one trainer. Inside a job each thread has scratch of its own.
 final class TrainingAttention {
-  /// One sequence's rows in the packed matrices; its positions count from 0.
-  struct Sequence {
-    let row: Int
-    let count: Int
-  }
+  typealias Span = PackedBatch.Span
 
   private let c: ModelConfiguration
   private let pool: ThreadPool
@@ -62,7 +61,7 @@ final class TrainingAttention {
     tile = isRounded ? RoundedAttention.tile : 32
   }
 
-  /// Makes room for sequences of up to `longest` tokens.
+  /// Makes room for texts of up to `longest` tokens.
   func reserve(longest: Int) {
     if let first = scratch.first, first.scores.columns >= longest { return }
     scratch = (0..<pool.threadCount).map { _ in
@@ -77,104 +76,172 @@ final class TrainingAttention {
   ///   - k: `[R, K·E]`, rotated
   ///   - v: `[R, K·E]`
   ///   - output: `[R, H·E]`, overwritten
-  func forward(_ sequences: [Sequence], q: FloatMatrix, k: FloatMatrix, v: FloatMatrix, output: FloatMatrix) {
-    let table = Kernels.table
+  func forward(_ spans: [Span], q: FloatMatrix, k: FloatMatrix, v: FloatMatrix, output: FloatMatrix) {
     let e = c.headDimension
     let group = c.headCount / c.keyValueHeadCount
-    each(sequences, heads: c.headCount) { sequence, head, scratch in
+    each(spans.map { [$0] }, heads: c.headCount) { spans, head, scratch in
       let keyColumn = head / group * e
-      let ld = scratch.scores.columns
-      for first in stride(from: 0, to: sequence.count, by: tile) {
-        let n = min(tile, sequence.count - first)
-        let end = first + n
-        let row = sequence.row + first
-        let out = output.pointer(row: row, column: head * e)
-        let p = scratch.scores.pointer()
-        scratch.nt(
-          q.pointer(row: row, column: head * e), q.columns, k.pointer(row: sequence.row, column: keyColumn), k.columns,
-          p, ld, t: n, n: end, k: e)
-        table.softmax_f32(p, ld, n, end, first + 1, 1, c.slidingWindow ?? end, scale)
-        clear(p, ld, first: first, rows: n)
-        scratch.nn(
-          p, ld, v.pointer(row: sequence.row, column: keyColumn), v.columns, out, output.columns, t: n, n: end, k: e,
-          limit: first + 1, isFresh: true)
+      let p = scratch.scores.pointer()
+      for span in spans {
+        for tile in tiles(of: span) {
+          let query = q.pointer(row: tile.row, column: head * e)
+          weigh(query, q.columns, k, column: keyColumn, tile, scratch, into: p)
+          let out = output.pointer(row: tile.row, column: head * e)
+          sum(p, v, column: keyColumn, tile, scratch, into: out, output.columns)
+        }
       }
     }
   }
 
   /// Overwrites `dq`, `dk`, `dv` with the gradients, given `dOutput` and what ``forward(_:q:k:v:output:)`` had and made.
   func backward(
-    _ sequences: [Sequence], q: FloatMatrix, k: FloatMatrix, v: FloatMatrix, output: FloatMatrix,
-    dOutput: FloatMatrix, dq: FloatMatrix, dk: FloatMatrix, dv: FloatMatrix
+    _ spans: [Span], q: FloatMatrix, k: FloatMatrix, v: FloatMatrix, output: FloatMatrix, dOutput: FloatMatrix,
+    dq: FloatMatrix, dk: FloatMatrix, dv: FloatMatrix
   ) {
-    let table = Kernels.table
     let e = c.headDimension
     let group = c.headCount / c.keyValueHeadCount
-    // One thread owns a key/value head of a sequence: all sums into its dk and dv are in one order.
-    each(sequences, heads: c.keyValueHeadCount) { sequence, keyHead, scratch in
-      let keys = k.pointer(row: sequence.row, column: keyHead * e)
-      let values = v.pointer(row: sequence.row, column: keyHead * e)
-      let keyGradient = dk.pointer(row: sequence.row, column: keyHead * e)
-      let valueGradient = dv.pointer(row: sequence.row, column: keyHead * e)
-      for r in 0..<sequence.count {
-        (keyGradient + r * dk.columns).update(repeating: 0, count: e)
-        (valueGradient + r * dv.columns).update(repeating: 0, count: e)
+    // One thread owns a key/value head of a tree: all sums into its dk and dv are in one order.
+    let trees = Dictionary(grouping: spans, by: \.tree).sorted { $0.key < $1.key }.map(\.value)
+    each(trees, heads: c.keyValueHeadCount) { spans, keyHead, scratch in
+      let keyColumn = keyHead * e
+      for span in spans {
+        for row in span.own.row..<span.own.row + span.own.count {
+          dk.pointer(row: row, column: keyColumn).update(repeating: 0, count: e)
+          dv.pointer(row: row, column: keyColumn).update(repeating: 0, count: e)
+        }
       }
       let (p, dp, turned) = (scratch.scores.pointer(), scratch.gradient.pointer(), scratch.turned.pointer())
       let ld = scratch.scores.columns
-      for head in keyHead * group..<(keyHead + 1) * group {
-        for first in stride(from: 0, to: sequence.count, by: tile) {
-          let n = min(tile, sequence.count - first)
-          let end = first + n
-          let row = sequence.row + first
-          let query = q.pointer(row: row, column: head * e)
-          let dOut = dOutput.pointer(row: row, column: head * e)
-          scratch.nt(query, q.columns, keys, k.columns, p, ld, t: n, n: end, k: e)
-          table.softmax_f32(p, ld, n, end, first + 1, 1, c.slidingWindow ?? end, scale)
-          clear(p, ld, first: first, rows: n)
-          scratch.nt(dOut, dOutput.columns, values, v.columns, dp, ld, t: n, n: end, k: e)
-          cqk_t_row_dots(
-            dOut, dOutput.columns, output.pointer(row: row, column: head * e), output.columns, n, e,
-            scratch.delta.pointer())
-          cqk_transpose_f32(p, ld, turned, tile, n, end)
-          scratch.nn(turned, tile, dOut, dOutput.columns, valueGradient, dv.columns, t: end, n: n, k: e)
-          cqk_t_softmax_back(p, dp, n, end, ld, scratch.delta.pointer(), scale)
-          let dQuery = dq.pointer(row: row, column: head * e)
-          scratch.nn(
-            dp, ld, keys, k.columns, dQuery, dq.columns, t: n, n: end, k: e, limit: first + 1, isFresh: true)
-          cqk_transpose_f32(dp, ld, turned, tile, n, end)
-          scratch.nn(turned, tile, query, q.columns, keyGradient, dk.columns, t: end, n: n, k: e)
+      for span in spans {
+        for head in keyHead * group..<(keyHead + 1) * group {
+          for tile in tiles(of: span) {
+            let (n, end) = (tile.count, tile.end)
+            let query = q.pointer(row: tile.row, column: head * e)
+            let dOut = dOutput.pointer(row: tile.row, column: head * e)
+            weigh(query, q.columns, k, column: keyColumn, tile, scratch, into: p)
+            multiply(dOut, dOutput.columns, v, column: keyColumn, tile, scratch, into: dp)
+            cqk_t_row_dots(
+              dOut, dOutput.columns, output.pointer(row: tile.row, column: head * e), output.columns, n, e,
+              scratch.delta.pointer())
+            cqk_transpose_f32(p, ld, turned, self.tile, n, end)
+            scatter(turned, dOut, dOutput.columns, tile, scratch, into: dv, column: keyColumn)
+            cqk_t_softmax_back(p, dp, n, end, ld, scratch.delta.pointer(), scale)
+            sum(
+              dp, k, column: keyColumn, tile, scratch, into: dq.pointer(row: tile.row, column: head * e), dq.columns)
+            cqk_transpose_f32(dp, ld, turned, self.tile, n, end)
+            scatter(turned, query, q.columns, tile, scratch, into: dk, column: keyColumn)
+          }
         }
       }
     }
   }
 
-  /// Later positions are unseen: softmax left their scores alone.
-  private func clear(_ p: UnsafeMutablePointer<Float>, _ ld: Int, first: Int, rows: Int) {
-    for r in 0..<rows { (p + r * ld + first + r + 1).update(repeating: 0, count: rows - r - 1) }
+  // MARK: - A tile of queries
+
+  /// Some queries of a span, with the runs of keys that they see; of the last run row `r` sees the first `own + r + 1`.
+  private struct Tile {
+    let row: Int
+    let count: Int
+    /// The runs' places among the scores' columns.
+    let runs: [(row: Int, column: Int, count: Int)]
+    /// Columns of scores: all keys that the last query sees.
+    let end: Int
+    /// Keys that the first query sees.
+    let seen: Int
   }
 
-  /// Runs `body` for every head of every sequence, split between threads in contiguous shares of about equal cost.
-  private func each(_ sequences: [Sequence], heads: Int, _ body: (Sequence, Int, Scratch) -> Void) {
+  private func tiles(of span: Span) -> [Tile] {
+    var before: [(row: Int, column: Int, count: Int)] = []
+    var column = 0
+    for run in span.behind {
+      before.append((run.row, column, run.count))
+      column += run.count
+    }
+    return stride(from: 0, to: span.own.count, by: tile).map { first in
+      let count = min(tile, span.own.count - first)
+      return Tile(
+        row: span.own.row + first, count: count, runs: before + [(span.own.row, column, first + count)],
+        end: column + first + count, seen: column + first + 1)
+    }
+  }
+
+  /// `[queries, keys]`: products of a tile's rows with the rows of `matrix` that they see.
+  private func multiply(
+    _ x: UnsafePointer<Float>, _ ldx: Int, _ matrix: FloatMatrix, column: Int, _ tile: Tile, _ scratch: Scratch,
+    into p: UnsafeMutablePointer<Float>
+  ) {
+    for run in tile.runs {
+      scratch.nt(
+        x, ldx, matrix.pointer(row: run.row, column: column), matrix.columns, p + run.column, scratch.scores.columns,
+        t: tile.count, n: run.count, k: c.headDimension)
+    }
+  }
+
+  /// Attention weights of a tile, `[queries, keys]`.
+  private func weigh(
+    _ query: UnsafePointer<Float>, _ ldq: Int, _ k: FloatMatrix, column: Int, _ tile: Tile, _ scratch: Scratch,
+    into p: UnsafeMutablePointer<Float>
+  ) {
+    let ld = scratch.scores.columns
+    multiply(query, ldq, k, column: column, tile, scratch, into: p)
+    Kernels.table.softmax_f32(p, ld, tile.count, tile.end, tile.seen, 1, c.slidingWindow ?? tile.end, scale)
+    // Later positions are unseen: softmax left their scores alone.
+    for r in 0..<tile.count {
+      (p + r * ld + tile.seen + r).update(repeating: 0, count: tile.count - r - 1)
+    }
+  }
+
+  /// `x = p · matrix`, over the rows that a tile's queries see.
+  private func sum(
+    _ p: UnsafePointer<Float>, _ matrix: FloatMatrix, column: Int, _ tile: Tile, _ scratch: Scratch,
+    into x: UnsafeMutablePointer<Float>, _ ldx: Int
+  ) {
+    for (index, run) in tile.runs.enumerated() {
+      let isOwn = index == tile.runs.count - 1
+      scratch.nn(
+        p + run.column, scratch.scores.columns, matrix.pointer(row: run.row, column: column), matrix.columns, x, ldx,
+        t: tile.count, n: run.count, k: c.headDimension, limit: isOwn ? tile.seen - run.column : nil,
+        isFresh: index == 0)
+    }
+  }
+
+  /// Adds `turned · x` to the rows that a tile's queries see. `turned` is `[keys, queries]`.
+  private func scatter(
+    _ turned: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ ldx: Int, _ tile: Tile, _ scratch: Scratch,
+    into matrix: FloatMatrix, column: Int
+  ) {
+    for run in tile.runs {
+      scratch.nn(
+        turned + run.column * self.tile, self.tile, x, ldx, matrix.pointer(row: run.row, column: column),
+        matrix.columns, t: run.count, n: tile.count, k: c.headDimension)
+    }
+  }
+
+  // MARK: - Threads
+
+  /// Runs `body` for every head of every unit of spans, split between threads in contiguous shares of about equal cost.
+  private func each(_ units: [[Span]], heads: Int, _ body: ([Span], Int, Scratch) -> Void) {
     var costs: [Int] = [0]
-    for sequence in sequences { costs.append(costs[costs.count - 1] + sequence.count * (sequence.count + 64)) }
-    let total = costs[sequences.count] * heads
+    for unit in units {
+      costs.append(unit.reduce(costs[costs.count - 1]) { $0 + $1.own.count * ($1.length + $1.offset + 64) })
+    }
+    let total = costs[units.count] * heads
     let parts = pool.threadCount
     if parts == 1 || total * c.headDimension < 400_000 {
-      for sequence in sequences {
-        for head in 0..<heads { body(sequence, head, scratch[0]) }
+      for unit in units {
+        for head in 0..<heads { body(unit, head, scratch[0]) }
       }
       return
     }
     pool.run { part in
       let (lower, upper) = (total * part / parts, total * (part + 1) / parts)
-      for index in sequences.indices {
+      for index in units.indices {
         let cost = costs[index + 1] - costs[index]
-        // Head h of this sequence begins at costs[index]·heads + h·cost: it is this part's when that lies in it.
+        // Head h of this unit begins at costs[index]·heads + h·cost: it is this part's when that lies in it.
         let base = costs[index] * heads
         let begin = min(heads, max(0, (lower - base + cost - 1) / cost))
         let end = min(heads, max(0, (upper - base + cost - 1) / cost))
-        if begin < end { for head in begin..<end { body(sequences[index], head, scratch[part]) } }
+        if begin < end { for head in begin..<end { body(units[index], head, scratch[part]) } }
       }
     }
   }

@@ -1,5 +1,7 @@
 /// The parameters of a model under training, in the order in which the optimizer goes through them.
 ///
+/// Several tunings by LoRA may go side by side, each with an adapter of its own over the same frozen weights.
+///
 /// Symbols as in ``ModelConfiguration``; `r` rank of a low-rank update.
 package final class TrainingNetwork {
   let configuration: ModelConfiguration
@@ -8,8 +10,10 @@ package final class TrainingNetwork {
   let finalNorm: Parameter
   /// `nil` when tied to the embedding.
   let output: TrainableMatrix?
-  /// Those that are trained.
+  /// Those that are trained: what all tunings share, then what is each one's own.
   package let trained: [Parameter]
+  /// Those that each of the tunings trains.
+  let members: [[Parameter]]
 
   struct Block {
     let attentionNorm: Parameter
@@ -25,9 +29,10 @@ package final class TrainingNetwork {
     let weight: TrainableMatrix
     /// `[1, output]`
     let bias: Parameter?
-    let lora: LowRank?
+    /// One for each of the tunings side by side, or none.
+    let loras: [LowRank]
 
-    var isTrained: Bool { weight.parameter != nil || lora?.a.isTrained == true }
+    var isTrained: Bool { weight.parameter != nil || loras.first?.a.isTrained == true }
   }
 
   struct LowRank {
@@ -41,27 +46,28 @@ package final class TrainingNetwork {
     let stream: UInt64
   }
 
-  /// Floats of dequantized frozen weights that are kept at most: 1 GiB.
-  private static let cachedFloats = 1 << 28
-
   /// - Parameters:
   ///   - adapter: where low-rank updates start; what it doesn't have stays frozen.
   ///   - layers: the blocks that are trained, 1 for the first; `nil` for all and, with ``TuningMethod/full``, all else
-  package init(
+  package convenience init(
     _ weights: LlamaWeights, _ c: ModelConfiguration, method: TuningMethod, adapter: LoRAAdapter? = nil,
     layers: [Int]? = nil
   ) {
+    self.init(weights, c, method: method, adapters: adapter.map { [$0] } ?? [], layers: layers)
+  }
+
+  /// - Parameter adapters: where each of the tunings begins, all with the same projections; none for another method
+  init(
+    _ weights: LlamaWeights, _ c: ModelConfiguration, method: TuningMethod, adapters: [LoRAAdapter], layers: [Int]?
+  ) {
     configuration = c
-    var room = Self.cachedFloats
     var isFull = method == .full && layers == nil
-    var dropout: Float = 0
-    if case .lora(_, _, _, let rate, _) = method { dropout = rate }
     func vector(_ name: String, _ values: [Float]) -> Parameter {
       Parameter(
         name, FloatMatrix(rows: 1, columns: values.count, values: values), trained: isFull, decays: false)
     }
-    tokenEmbedding = TrainableMatrix(weights.tokenEmbedding, trained: isFull, room: &room)
-    output = weights.output.map { TrainableMatrix($0, trained: isFull, room: &room) }
+    tokenEmbedding = TrainableMatrix(weights.tokenEmbedding, trained: isFull)
+    output = weights.output.map { TrainableMatrix($0, trained: isFull) }
     finalNorm = vector("final norm", weights.finalNorm)
     var blocks: [Block] = []
     for (index, block) in weights.blocks.enumerated() {
@@ -77,21 +83,21 @@ package final class TrainingNetwork {
             name + " bias", FloatMatrix(rows: 1, columns: values.count, values: values), trained: trained,
             decays: false)
         }
-        var lora: LowRank?
-        if let adapter, let pair = adapter.blocks[index][projection] {
+        let loras = adapters.compactMap { adapter -> LowRank? in
+          guard let pair = adapter.blocks[index][projection] else { return nil }
           let r = adapter.rank(of: pair)
-          lora = LowRank(
+          return LowRank(
             a: Parameter(
               name + " A", FloatMatrix(rows: r, columns: matrix.columns, values: pair.a), trained: isChosen,
               decays: true),
             b: Parameter(
               name + " B", FloatMatrix(rows: matrix.rows, columns: r, values: pair.b), trained: isChosen,
               decays: true),
-            scale: adapter.scale(of: pair), dropout: isChosen ? dropout : 0,
+            scale: adapter.scale(of: pair), dropout: isChosen ? method.dropout : 0,
             stream: UInt64(index * Projection.allCases.count + place))
         }
         maps[projection] = LinearMap(
-          weight: TrainableMatrix(matrix, trained: trained, room: &room), bias: bias, lora: lora)
+          weight: TrainableMatrix(matrix, trained: trained), bias: bias, loras: loras)
       }
       blocks.append(
         Block(
@@ -105,11 +111,21 @@ package final class TrainingNetwork {
       all += [block.attentionNorm, block.feedForwardNorm]
       for projection in Projection.allCases {
         guard let map = block.maps[projection] else { continue }
-        all += [map.weight.parameter, map.bias, map.lora?.a, map.lora?.b]
+        all += [map.weight.parameter, map.bias]
+        if adapters.count <= 1 { all += map.loras.flatMap { [$0.a, $0.b] } }
       }
     }
     all += [finalNorm, output?.parameter]
-    trained = all.compactMap(\.self).filter(\.isTrained)
+    let own = adapters.count <= 1 ? [] : adapters.indices.map { member in
+      blocks.flatMap { block in
+        Projection.allCases.compactMap { block.maps[$0] }.filter { !$0.loras.isEmpty }
+          .flatMap { [$0.loras[member].a, $0.loras[member].b] }
+      }.filter(\.isTrained)
+    }
+    let shared = all.compactMap(\.self).filter(\.isTrained)
+    trained = shared + own.joined()
+    members = own.isEmpty ? [shared] : own
+    precondition(own.isEmpty || shared.isEmpty, "tunings side by side share nothing that is trained")
   }
 
   /// The lowest block of which anything is trained, from 0; the number of blocks when none is. 0 when the embeddings are.
@@ -138,11 +154,11 @@ package final class TrainingNetwork {
   }
 
   /// The present low-rank updates, as the adapter that they began from.
-  package func adapter(like start: LoRAAdapter) -> LoRAAdapter {
+  package func adapter(like start: LoRAAdapter, member: Int = 0) -> LoRAAdapter {
     var result = start
     for (index, block) in blocks.enumerated() {
-      for (projection, map) in block.maps {
-        guard let lora = map.lora else { continue }
+      for (projection, map) in block.maps where !map.loras.isEmpty {
+        let lora = map.loras[member]
         result.blocks[index][projection]?.a = lora.a.value.values
         result.blocks[index][projection]?.b = lora.b.value.values
       }

@@ -1,6 +1,6 @@
 internal import CQuantKernels
 
-/// Forward and backward of a whole model over packed sequences.
+/// Forward and backward of a whole model over packed texts.
 ///
 /// Nothing is allocated once the largest batch has been seen. Symbols as in ``ModelConfiguration``; `R` packed rows.
 final class TrainingPass {
@@ -14,14 +14,10 @@ final class TrainingPass {
   private(set) var space: TrainingWorkspace
   private var cosine: FloatMatrix
   private var sine: FloatMatrix
-  private var positions: [Int32] = []
-  private var tokens: [Int] = []
-  private var sequences: [TrainingAttention.Sequence] = []
-  /// Rows whose next token counts in the loss, with that token and its weight.
-  var targets: [(row: Int, token: Int32, weight: Float)] = []
-  let loss: LossScratch
-  /// This step's dropout; `nil` outside training.
-  private var seed: UInt64?
+  private(set) var batch = PackedBatch()
+  private(set) var loss: LossScratch
+  /// The rows of each of the tunings side by side.
+  private var shares: [MapTraining.Share] = []
   /// Whether a block's inside is computed again in the backward pass instead of kept.
   private let recomputes: Bool
   /// The lowest trained block.
@@ -42,50 +38,46 @@ final class TrainingPass {
       rows: 0, c, first: first, recomputes: recomputes, isRounded: arithmetic == .bf16)
     cosine = FloatMatrix(rows: 0, columns: c.ropeDimension / 2)
     sine = FloatMatrix(rows: 0, columns: c.ropeDimension / 2)
-    loss = LossScratch(c)
+    loss = LossScratch(c, targets: 0)
   }
 
-  var rowCount: Int { tokens.count }
+  var rowCount: Int { batch.tokens.count }
 
-  /// Weighted sum of the batch's losses (not yet divided by the weights' sum) after a forward pass; with `backward` the
-  /// gradients of `loss sum / totalWeight` are added to the parameters'.
-  /// - Parameters:
-  ///   - batch: checked by the caller: tokens within the vocabulary and the context
-  ///   - seed: of dropout; `nil` for none
+  /// What one of the tunings side by side learns from in a pass.
+  struct Part {
+    /// Checked by the caller: tokens within the vocabulary and the context.
+    let examples: ArraySlice<TuningExample>
+    /// What the gradient's sum is divided by.
+    let totalWeight: Double
+    /// Of dropout; `nil` for none.
+    let seed: UInt64?
+  }
+
+  /// For each part the weighted sum of its losses (not yet divided by the weights' sum) after a forward pass; with
+  /// `backward` the gradients of `loss sum / totalWeight` are added to the parameters'. A part's figures are those that
+  /// it has alone, to the bit.
+  /// - Parameter sharing: whether what examples begin with goes through the model once, and what no prediction depends on
+  ///   not at all; not with dropout, which every row draws for itself
   /// - Throws: `interrupted`, between blocks; gradients are then those of nothing
-  func callAsFunction(
-    _ batch: some Sequence<TuningExample>, totalWeight: Double, backward: Bool, seed: UInt64?
-  ) throws(EngineError) -> Double {
-    pack(batch)
-    self.seed = seed
+  func callAsFunction(_ parts: [Part], sharing: Bool, backward: Bool) throws(EngineError) -> [Double] {
+    pack(PackedBatch(parts.map(\.examples), sharing: sharing))
+    shares = zip(batch.members, parts).map { MapTraining.Share(rows: $0, seed: $1.seed) }
     try forward(keeping: backward)
-    if targets.isEmpty { return 0 }
-    let sum = try lossAndGradient(totalWeight: totalWeight, backward: backward)
+    if batch.targets.isEmpty { return parts.map { _ in 0 } }
+    let sums = try lossAndGradient(totalWeights: parts.map(\.totalWeight), backward: backward)
     if backward { try backwardBlocks() }
-    return sum
+    return sums
   }
 
-  private func pack(_ batch: some Sequence<TuningExample>) {
-    tokens.removeAll(keepingCapacity: true)
-    positions.removeAll(keepingCapacity: true)
-    sequences.removeAll(keepingCapacity: true)
-    targets.removeAll(keepingCapacity: true)
-    var longest = 0
-    for example in batch {
-      let first = tokens.count
-      sequences.append(.init(row: first, count: example.tokens.count))
-      longest = max(longest, example.tokens.count)
-      tokens += example.tokens
-      for i in example.tokens.indices { positions.append(Int32(i)) }
-      for i in example.tokens.indices.dropFirst() where example.lossWeights[i] != 0 {
-        targets.append((first + i - 1, Int32(example.tokens[i]), example.lossWeights[i]))
-      }
-    }
-    if space.capacity < tokens.count {
+  private func pack(_ batch: PackedBatch) {
+    self.batch = batch
+    if space.capacity < rowCount {
       space = TrainingWorkspace(
-        rows: tokens.count, c, first: first, recomputes: recomputes, isRounded: products.arithmetic == .bf16)
+        rows: rowCount, c, first: first, recomputes: recomputes, isRounded: products.arithmetic == .bf16)
     }
+    let longest = batch.longest
     attention.reserve(longest: longest)
+    if !loss.suffices(for: batch.targets.count, c) { loss = LossScratch(c, targets: batch.targets.count) }
     if cosine.rows < longest {
       cosine = FloatMatrix(rows: longest, columns: c.ropeDimension / 2)
       sine = FloatMatrix(rows: longest, columns: c.ropeDimension / 2)
@@ -108,17 +100,17 @@ final class TrainingPass {
   private func enter() throws(EngineError) {
     let entry = space.residual(first)
     if first > 0 {
-      let known = sequences.map { frozen[Array(tokens[$0.row..<$0.row + $0.count])] }
+      let known = batch.spans.map { frozen[batch.path(of: $0)] }
       if known.allSatisfy({ $0 != nil }) {
-        for (sequence, states) in zip(sequences, known) {
-          if let states { entry.copyRows(0..<sequence.count, of: states, to: sequence.row) }
+        for (span, states) in zip(batch.spans, known) {
+          if let states { entry.copyRows(0..<span.own.count, of: states, to: span.own.row) }
         }
         return
       }
     }
     // Two matrices in turn, so that the last block writes to `entry`; `dx` is free in the forward pass.
     var (x, next) = first % 2 == 0 ? (entry, space.dx) : (space.dx, entry)
-    for (row, token) in tokens.enumerated() {
+    for (row, token) in batch.tokens.enumerated() {
       network.tokenEmbedding.copyRow(token, to: x.pointer(row: row))
     }
     for index in 0..<first {
@@ -128,11 +120,10 @@ final class TrainingPass {
       swap(&x, &next)
     }
     if first > 0 {
-      for sequence in sequences {
-        let rows = sequence.row..<sequence.row + sequence.count
-        frozen.keep(Array(tokens[rows]), rows, of: entry)
+      for span in batch.spans {
+        frozen.keep(batch.path(of: span), span.own.row..<span.own.row + span.own.count, of: entry)
       }
-      frozen.computed += sequences.count
+      frozen.computed += batch.spans.count
     }
   }
 
@@ -140,23 +131,20 @@ final class TrainingPass {
   private func inside(_ index: Int, _ x: FloatMatrix, _ layer: TrainingWorkspace.Layer) {
     let block = network.blocks[index]
     norm(x, block.attentionNorm, into: space.normed, scale: layer.attentionScale)
-    map(block, .q, space.normed, into: layer.q)
-    map(block, .k, space.normed, into: layer.k)
-    map(block, .v, space.normed, into: layer.v)
+    map(block, [.q: layer.q, .k: layer.k, .v: layer.v], space.normed)
     rotate(layer.q, heads: c.headCount, sign: 1)
     rotate(layer.k, heads: c.keyValueHeadCount, sign: 1)
-    attention.forward(sequences, q: layer.q, k: layer.k, v: layer.v, output: layer.attended)
-    map(block, .o, layer.attended, into: layer.middle)
+    attention.forward(batch.spans, q: layer.q, k: layer.k, v: layer.v, output: layer.attended)
+    map(block, [.o: layer.middle], layer.attended)
     add(x, to: layer.middle, columns: c.hiddenSize)
     norm(layer.middle, block.feedForwardNorm, into: space.normed, scale: layer.feedForwardScale)
-    map(block, .gate, space.normed, into: layer.gate)
-    map(block, .up, space.normed, into: layer.up)
+    map(block, [.gate: layer.gate, .up: layer.up], space.normed)
   }
 
   /// The rest of a block.
   private func leave(_ index: Int, _ layer: TrainingWorkspace.Layer, into next: FloatMatrix) {
     activate(layer)
-    map(network.blocks[index], .down, space.hidden, into: next)
+    map(network.blocks[index], [.down: next], space.hidden)
     add(layer.middle, to: next, columns: c.hiddenSize)
   }
 
@@ -177,28 +165,25 @@ final class TrainingPass {
       // Feed-forward: dx is the gradient of its branch and of the residual around it.
       normAgain(layer.middle, block.feedForwardNorm, scale: layer.feedForwardScale)
       activate(layer)
-      back(block, .down, space.hidden, space.dx, dx: space.dHidden)
+      back(block, [.down: space.dx], space.hidden, dx: space.dHidden)
       pool.split(rows * c.feedForwardSize, grain: 1024, worth: rows * c.feedForwardSize * 24) { range in
         let at = range.lowerBound
         cqk_t_swiglu_back(
           space.dHidden.pointer() + at, layer.gate.pointer() + at, layer.up.pointer() + at, range.count)
       }
-      back(block, .gate, space.normed, layer.gate, dx: space.dNormed)
-      back(block, .up, space.normed, layer.up, dx: space.dNormed, accumulate: true)
+      back(block, [.gate: layer.gate, .up: layer.up], space.normed, dx: space.dNormed)
       normBack(layer.middle, block.feedForwardNorm, scale: layer.feedForwardScale)
 
       // Attention, likewise.
-      back(block, .o, layer.attended, space.dx, dx: space.dAttended)
+      back(block, [.o: space.dx], layer.attended, dx: space.dAttended)
       attention.backward(
-        sequences, q: layer.q, k: layer.k, v: layer.v, output: layer.attended, dOutput: space.dAttended, dq: space.dq,
-        dk: space.dk, dv: space.dv)
+        batch.spans, q: layer.q, k: layer.k, v: layer.v, output: layer.attended, dOutput: space.dAttended,
+        dq: space.dq, dk: space.dk, dv: space.dv)
       rotate(space.dq, heads: c.headCount, sign: -1)
       rotate(space.dk, heads: c.keyValueHeadCount, sign: -1)
       normAgain(space.residual(index), block.attentionNorm, scale: layer.attentionScale)
       let dNormed = goesOn || block.attentionNorm.isTrained ? space.dNormed : nil
-      back(block, .q, space.normed, space.dq, dx: dNormed)
-      back(block, .k, space.normed, space.dk, dx: dNormed, accumulate: true)
-      back(block, .v, space.normed, space.dv, dx: dNormed, accumulate: true)
+      back(block, [.q: space.dq, .k: space.dk, .v: space.dv], space.normed, dx: dNormed)
       if dNormed != nil { normBack(space.residual(index), block.attentionNorm, scale: layer.attentionScale) }
     }
     embed()
@@ -208,7 +193,7 @@ final class TrainingPass {
   private func embed() {
     guard let gradient = network.tokenEmbedding.parameter?.gradient else { return }
     pool.split(c.hiddenSize, grain: 16, worth: rowCount * c.hiddenSize * 8) { range in
-      for (row, token) in tokens.enumerated() {
+      for (row, token) in batch.tokens.enumerated() {
         cqk_t_add(
           gradient.pointer(row: token, column: range.lowerBound),
           space.dx.pointer(row: row, column: range.lowerBound), range.count)
@@ -253,23 +238,32 @@ final class TrainingPass {
     }
   }
 
-  private func map(_ block: TrainingNetwork.Block, _ p: Projection, _ x: FloatMatrix, into y: FloatMatrix) {
-    guard let map = block.maps[p] else { preconditionFailure("the model's init checks this") }
-    maps.forward(map, x, into: y, rows: rowCount, seed: seed)
+  private func map(
+    _ block: TrainingNetwork.Block, _ outputs: KeyValuePairs<Projection, FloatMatrix>, _ x: FloatMatrix
+  ) {
+    maps.forward(pairs(block, outputs), x, rows: rowCount, shares: shares)
   }
 
   private func back(
-    _ block: TrainingNetwork.Block, _ p: Projection, _ x: FloatMatrix, _ dy: FloatMatrix, dx: FloatMatrix?,
-    accumulate: Bool = false
+    _ block: TrainingNetwork.Block, _ gradients: KeyValuePairs<Projection, FloatMatrix>, _ x: FloatMatrix,
+    dx: FloatMatrix?
   ) {
-    guard let map = block.maps[p] else { preconditionFailure("the model's init checks this") }
-    maps.backward(map, x, dy, dx: dx, accumulate: accumulate, rows: rowCount, seed: seed)
+    maps.backward(pairs(block, gradients), x, dx: dx, rows: rowCount, shares: shares)
+  }
+
+  private func pairs(
+    _ block: TrainingNetwork.Block, _ matrices: KeyValuePairs<Projection, FloatMatrix>
+  ) -> [MapTraining.Map] {
+    matrices.map { projection, matrix in
+      guard let map = block.maps[projection] else { preconditionFailure("the model's init checks this") }
+      return (map, matrix)
+    }
   }
 
   private func rotate(_ x: FloatMatrix, heads: Int, sign: Float) {
     if c.ropeDimension == 0 { return }
     pool.split(rowCount, worth: rowCount * x.columns * 8) { range in
-      positions.withUnsafeBufferPointer { positions in
+      batch.positions.withUnsafeBufferPointer { positions in
         guard let start = positions.baseAddress else { return }
         cqk_t_rope(
           x.pointer(row: range.lowerBound), range.count, x.columns, heads, c.headDimension, c.ropeDimension,

@@ -12,6 +12,12 @@ public enum TuningMethod: Sendable, Equatable, Codable {
   case keyValue
 
   public static let lora = TuningMethod.lora()
+
+  /// Share of what a low-rank update sees that is zeroed.
+  var dropout: Float {
+    if case .lora(_, _, _, let rate, _) = self { return rate }
+    return 0
+  }
 }
 
 /// Every choice of a tuning run. Equal configurations on the same model and examples give the same bits (with

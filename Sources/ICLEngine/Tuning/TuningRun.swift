@@ -27,6 +27,13 @@ struct TuningRunState: Codable {
   var losses: [Float]
   var gradientNorms: [Float]
 
+  /// The next update's examples. A batch in which nothing counts would have no mean.
+  mutating func batch(of examples: [TuningExample]) -> Trainer.Batch {
+    var batch = order.next().map { examples[$0] }
+    while batch.totalWeight == 0 { batch = order.next().map { examples[$0] } }
+    return Trainer.Batch(examples: batch, dropoutSeed: dropout.next())
+  }
+
   private static let key = "run"
 
   func notes() throws(EngineError) -> [String: String] {

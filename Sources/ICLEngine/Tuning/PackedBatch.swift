@@ -1,0 +1,157 @@
+/// The rows that a batch's examples take in the matrices of a training pass, one for each token.
+///
+/// With `sharing`, what several examples begin with takes its rows once, as a tree: tokens see those before them on
+/// their own path alone, so states, losses and gradients are those of separate rows (sums of gradients are taken in
+/// another order). And tokens that no counted prediction depends on take none: an example ends before its last target.
+/// An experiment's demonstrations mostly begin with the same words and count their answer alone; half of their rows go.
+struct PackedBatch {
+  /// Rows that follow each other in the matrices and in a text.
+  struct Run: Equatable {
+    let row: Int
+    let count: Int
+  }
+
+  /// A run and all that stands before it.
+  struct Span {
+    let own: Run
+    /// What the run stands behind, from the text's first token on. Empty for a beginning.
+    let behind: [Run]
+    /// Position of the run's first token: how many tokens stand before it.
+    let offset: Int
+    /// Spans with the same number share a beginning.
+    let tree: Int
+
+    var runs: [Run] { behind + [own] }
+    /// Tokens from the text's first to the run's last.
+    var length: Int { offset + own.count }
+  }
+
+  /// A prediction that counts.
+  struct Target {
+    let row: Int
+    /// Which of the tunings side by side it belongs to.
+    let member: Int
+    /// The token that comes next.
+    let token: Int32
+    var weight: Float
+  }
+
+  private(set) var tokens: [Int] = []
+  private(set) var positions: [Int32] = []
+  /// In the order of their rows; what a span stands behind comes before it.
+  private(set) var spans: [Span] = []
+  /// In the order of their rows.
+  private(set) var targets: [Target] = []
+  /// The rows of each of the tunings side by side, which share none.
+  private(set) var members: [Range<Int>] = []
+  private var trees = 0
+
+  init() {}
+
+  /// - Parameter batches: of each of the tunings side by side
+  init(_ batches: [ArraySlice<TuningExample>], sharing: Bool) {
+    for batch in batches {
+      let first = tokens.count
+      let texts = batch.map { example in
+        (example, sharing ? example.lossWeights.lastIndex { $0 != 0 } ?? 0 : example.tokens.count)
+      }
+      if sharing {
+        place(texts.filter { $0.1 > 0 }, behind: [], from: 0, known: 0)
+      } else {
+        for text in texts { place([text], behind: [], from: 0, known: 0) }
+      }
+      members.append(first..<tokens.count)
+    }
+    if sharing { targets = Self.merged(targets) }
+  }
+
+  /// Texts that come behind the same run, each with the number of its tokens that take rows.
+  private typealias Text = (example: TuningExample, count: Int)
+
+  /// The least share of these texts' rows that a shared run has to save. Less isn't worth its own span: the token that
+  /// begins every text would make one tree of all.
+  private static let leastSaving = 16
+
+  /// Gives rows to texts that agree up to `known`, and have theirs up to `start`.
+  private mutating func place(_ texts: [Text], behind: [Run], from start: Int, known: Int) {
+    guard let first = texts.first else { return }
+    if texts.count == 1 {
+      _ = add(first.example, start..<first.count, behind: behind, counting: texts)
+      return
+    }
+    var end = texts.reduce(first.count) { min($0, $1.count) }
+    for text in texts {
+      end = (known..<max(known, end)).first { text.example.tokens[$0] != first.example.tokens[$0] } ?? end
+    }
+    var (behind, start) = (behind, start)
+    let saved = (texts.count - 1) * (end - start)
+    if saved > 0, saved * Self.leastSaving >= texts.reduce(0, { $0 + $1.count - start }) {
+      behind.append(add(first.example, start..<end, behind: behind, counting: texts))
+      start = end
+    }
+    // By the next token, in the order in which they come.
+    var places: [Int: Int] = [:]
+    var parts: [[Text]] = []
+    for text in texts {
+      if text.count == end {
+        // It ends here: nothing is left of it, or it stays alone.
+        if start < end { _ = add(text.example, start..<end, behind: behind, counting: [text]) }
+        continue
+      }
+      let next = text.example.tokens[end]
+      if let place = places[next] {
+        parts[place].append(text)
+      } else {
+        places[next] = parts.count
+        parts.append([text])
+      }
+    }
+    for part in parts { place(part, behind: behind, from: start, known: end) }
+  }
+
+  /// Rows for some tokens of a text, with the predictions that they make in all texts that share them.
+  private mutating func add(
+    _ example: TuningExample, _ range: Range<Int>, behind: [Run], counting texts: [Text]
+  ) -> Run {
+    let run = Run(row: tokens.count, count: range.count)
+    if range.isEmpty { return run }
+    let tree = behind.isEmpty ? trees : spans.last { $0.own == behind[behind.count - 1] }?.tree ?? trees
+    if behind.isEmpty { trees += 1 }
+    spans.append(Span(own: run, behind: behind, offset: range.lowerBound, tree: tree))
+    tokens += example.tokens[range]
+    positions += range.map(Int32.init)
+    for (example, _) in texts {
+      for i in range where i + 1 < example.tokens.count && example.lossWeights[i + 1] != 0 {
+        targets.append(
+          Target(
+            row: run.row + i - range.lowerBound, member: members.count, token: Int32(example.tokens[i + 1]),
+            weight: example.lossWeights[i + 1]))
+      }
+    }
+    return run
+  }
+
+  /// In the order of rows; of one row in the order in which they came, and equal ones as one.
+  private static func merged(_ targets: [Target]) -> [Target] {
+    var result: [Target] = []
+    var first = 0
+    for target in targets.enumerated().sorted(by: { ($0.element.row, $0.offset) < ($1.element.row, $1.offset) }) {
+      let target = target.element
+      if let last = result.last, last.row != target.row { first = result.count }
+      if let same = result[first...].firstIndex(where: { $0.token == target.token }) {
+        result[same].weight += target.weight
+      } else {
+        result.append(target)
+      }
+    }
+    return result
+  }
+
+  /// Tokens of a span from its text's first on.
+  func path(of span: Span) -> [Int] {
+    span.runs.flatMap { tokens[$0.row..<$0.row + $0.count] }
+  }
+
+  /// Tokens of the longest text.
+  var longest: Int { spans.reduce(0) { max($0, $1.length) } }
+}
