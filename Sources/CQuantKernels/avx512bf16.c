@@ -84,7 +84,8 @@ CQK_INLINE TARGET void fetch_rows(
 }
 
 // Rows of w that are unpacked together, steps of a stretch, rows of x that pass by while their sums wait.
-enum { nt_rows = 64, nt_steps = 16, nt_tokens = 512 };
+// A rest of up to a quarter goes along with the rows before it.
+enum { nt_rows = 64, nt_steps = 16, nt_tokens = 512, nt_most = 640 };
 
 // Up to 64 rows of w to `out`, 1,024 bytes apart; up to the next multiple of 4, rows that are not there are 0.
 TARGET static void unpack_rows(
@@ -138,8 +139,9 @@ TARGET static void gemm_bf16(
   size_t stretch_bytes = k ? cqk_row_bytes(type, 32 * nt_steps) : 0;
   uint8_t *rows = scratch;
   float *sums = (float *)(void *)(rows + nt_rows * nt_steps * 64);
-  for (size_t t0 = 0; t0 < t; t0 += nt_tokens) {
-    size_t tokens = cqk_min(nt_tokens, t - t0), groups = (tokens + 15) / 16, ld = 16 * groups;
+  for (size_t t0 = 0, tokens; t0 < t; t0 += tokens) {
+    tokens = t - t0 <= nt_most ? t - t0 : nt_tokens;
+    size_t groups = (tokens + 15) / 16, ld = 16 * groups;
     const uint8_t *x = (const uint8_t *)packed + t0 / 16 * group_bytes;
     for (size_t n0 = 0; n0 < n; n0 += nt_rows) {
       size_t here = cqk_min(nt_rows, n - n0), filled = (here + tile_rows - 1) / tile_rows * tile_rows;

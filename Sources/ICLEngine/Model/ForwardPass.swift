@@ -53,7 +53,7 @@ struct ForwardPass {
     let v = FloatMatrix(rows: count, columns: c.keyValueWidth)
     let attended = FloatMatrix(rows: count, columns: c.queryWidth)
     let gate = FloatMatrix(rows: count, columns: c.feedForwardSize)
-    let up = FloatMatrix(rows: count, columns: c.feedForwardSize)
+    var up: FloatMatrix?
     let branch = FloatMatrix(rows: count, columns: c.hiddenSize)
     var attention = Attention(
       headCount: c.headCount, keyValueHeadCount: c.keyValueHeadCount, headDimension: c.headDimension,
@@ -76,7 +76,7 @@ struct ForwardPass {
       add(branch, to: x)
 
       norm(x, block.feedForwardNorm, into: normed)
-      gateUp(layer, normed, into: gate, up)
+      gateUp(layer, normed, into: gate, &up)
       project([(.down, branch)], layer, gate)
       reach(.feedForwardOutput, layer + 1, branch)
       add(branch, to: x)
@@ -135,11 +135,9 @@ struct ForwardPass {
     add(branch, to: states)
 
     norm(states, block.feedForwardNorm, into: input)
-    let (gate, up) = (
-      FloatMatrix(rows: rows.count, columns: c.feedForwardSize),
-      FloatMatrix(rows: rows.count, columns: c.feedForwardSize)
-    )
-    gateUp(layer, input, into: gate, up)
+    let gate = FloatMatrix(rows: rows.count, columns: c.feedForwardSize)
+    var up: FloatMatrix?
+    gateUp(layer, input, into: gate, &up)
     project([(.down, branch)], layer, gate)
     reach(.feedForwardOutput, branch)
     add(branch, to: states)
@@ -148,14 +146,16 @@ struct ForwardPass {
     return true
   }
 
-  /// `gate = silu(x · Gᵀ) · (x · Uᵀ)`; `up` is room for the second product.
-  private func gateUp(_ layer: Int, _ x: FloatMatrix, into gate: FloatMatrix, _ up: FloatMatrix) {
+  /// `gate = silu(x · Gᵀ) · (x · Uᵀ)`; `room` is for the second product, where it is needed as a whole.
+  private func gateUp(_ layer: Int, _ x: FloatMatrix, into gate: FloatMatrix, _ room: inout FloatMatrix?) {
     let block = model.weights.blocks[layer]
     let isPlain = [.gate, .up].allSatisfy { block.biases[$0] == nil && adapter?.blocks[layer][$0] == nil }
     if isPlain, let first = block.projections[.gate], let second = block.projections[.up] {
       products.prepare(x, rows: x.rows)
       if products.multiplyGated(first, second, into: gate) { return }
     }
+    let up = room ?? FloatMatrix(rows: x.rows, columns: gate.columns)
+    room = up
     project([(.gate, gate), (.up, up)], layer, x)
     let count = x.rows * gate.columns
     pool.split(count, grain: 1024, worth: count * 16) { range in

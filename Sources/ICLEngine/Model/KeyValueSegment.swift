@@ -13,13 +13,22 @@ package final class KeyValueSegment: @unchecked Sendable {
   let keys: [FloatMatrix]
   let values: [FloatMatrix]
 
-  /// - Parameter layers: how many layers, from the first, have room; `nil` for all
-  package init(start: Int, capacity: Int, configuration c: ModelConfiguration, layers: Int? = nil) {
+  /// - Parameters:
+  ///   - layers: how many layers, from the first, have room; `nil` for all
+  ///   - passing: whether a layer's keys and values are of use only until the next layer is computed, which then takes
+  ///     their room: for a pass in which all rows go through the layers together and that nothing continues from
+  package init(
+    start: Int, capacity: Int, configuration c: ModelConfiguration, layers: Int? = nil, passing: Bool = false
+  ) {
     self.start = start
     self.capacity = capacity
-    let layers = 0..<(layers ?? c.layerCount)
-    keys = layers.map { _ in FloatMatrix(rows: capacity, columns: c.keyValueWidth) }
-    values = layers.map { _ in FloatMatrix(rows: capacity, columns: c.keyValueWidth) }
+    let layers = layers ?? c.layerCount
+    func matrices() -> [FloatMatrix] {
+      func matrix() -> FloatMatrix { FloatMatrix(rows: capacity, columns: c.keyValueWidth) }
+      return passing ? Array(repeating: matrix(), count: layers) : (0..<layers).map { _ in matrix() }
+    }
+    keys = matrices()
+    values = matrices()
   }
 
   package var byteCount: Int { 2 * keys.count * capacity * (keys.first?.columns ?? 0) * 4 }

@@ -60,6 +60,8 @@ extension LlamaModel {
     var chains: [[KeyValueLink]] = []
     var ends: [(tokens: [Int], chain: [KeyValueLink])] = []
     var computed = 0
+    var room = Self.rows(of: tree.tokenCount)
+    let isPassing = cache == nil && room == tree.tokenCount
     for node in tree.nodes {
       guard let representative = node.prompts.first else { continue }
       var chain = node.parent.map { chains[$0] } ?? []
@@ -79,8 +81,9 @@ extension LlamaModel {
         }
       }
       while at < end {
-        let count = min(Self.batchRows - batch.wanted.count, end - at)
-        let segment = KeyValueSegment(start: at, capacity: count, configuration: c, layers: blockCount)
+        let count = min(room - batch.wanted.count, end - at)
+        let segment = KeyValueSegment(
+          start: at, capacity: count, configuration: c, layers: blockCount, passing: isPassing)
         let tokens = Array(node.tokens[at - node.start..<at - node.start + count])
         batch.runs.append(TokenRun(tokens: tokens, start: at, path: chain, segment: segment, offset: 0))
         for position in at..<at + count {
@@ -90,7 +93,10 @@ extension LlamaModel {
         chain.append(KeyValueLink(segment: segment, count: count))
         at += count
         computed += count
-        if batch.wanted.count == Self.batchRows { try run(&batch, &results) }
+        if batch.wanted.count == room {
+          try run(&batch, &results)
+          room = Self.rows(of: tree.tokenCount - computed)
+        }
       }
       chains.append(chain)
       if cache != nil, plain > 0 {
@@ -166,6 +172,9 @@ extension LlamaModel {
 
   /// Rows that go through all blocks together. Bounds the memory of a pass; results don't depend on it.
   static let batchRows = 512
+
+  /// How many of so many rows go first. A rest of up to a quarter goes along: every batch reads all weights.
+  static func rows(of count: Int) -> Int { count <= batchRows + batchRows / 4 ? count : batchRows }
 
   private func run(_ batch: inout Batch, _ results: inout [HiddenStates]) throws(EngineError) {
     let wanted = batch.wanted

@@ -2,8 +2,8 @@
 /// alone, before anything is loaded or computed. What a capture keeps ``CaptureRequest/byteCount(promptLengths:in:)``
 /// says.
 ///
-/// Symbols as in ``ModelConfiguration``; `T` tokens of a context, `R = min(T, 512)` rows that go through the blocks
-/// together, 4 bytes a float.
+/// Symbols as in ``ModelConfiguration``; `T` tokens of a context, `R` rows that go through the blocks together (`T` up to
+/// 640, 512 of more), 4 bytes a float.
 public struct ModelMemory: Sendable, Equatable {
   public let configuration: ModelConfiguration
   public let parameterCount: Int
@@ -42,7 +42,7 @@ public struct ModelMemory: Sendable, Equatable {
   /// tile of 64 queries and 256 KB for a tile of weights.
   public func passBytes(tokens: Int) -> Int {
     let c = configuration
-    let rows = min(tokens, LlamaModel.batchRows)
+    let rows = LlamaModel.rows(of: tokens)
     let perRow = 3 * c.hiddenSize + 2 * c.queryWidth + 2 * c.keyValueWidth + 2 * c.feedForwardSize + c.ropeDimension
     let perThread = 4 * 64 * tokens + (1 << 18)
     return 4 * rows * perRow + ThreadPool.shared.threadCount * perThread

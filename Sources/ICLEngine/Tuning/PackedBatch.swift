@@ -52,66 +52,45 @@ struct PackedBatch {
   init(_ batches: [ArraySlice<TuningExample>], sharing: Bool) {
     for batch in batches {
       let first = tokens.count
-      let texts = batch.map { example in
-        (example, sharing ? example.lossWeights.lastIndex { $0 != 0 } ?? 0 : example.tokens.count)
-      }
       if sharing {
-        place(texts.filter { $0.1 > 0 }, behind: [], from: 0, known: 0)
+        place(batch.filter { $0.rowCount > 0 })
       } else {
-        for text in texts { place([text], behind: [], from: 0, known: 0) }
+        for text in batch { _ = add(text, text.tokens.indices, behind: [], counting: [text]) }
       }
       members.append(first..<tokens.count)
     }
     if sharing { targets = Self.merged(targets) }
   }
 
-  /// Texts that come behind the same run, each with the number of its tokens that take rows.
-  private typealias Text = (example: TuningExample, count: Int)
-
   /// The least share of these texts' rows that a shared run has to save. Less isn't worth its own span: the token that
   /// begins every text would make one tree of all.
   private static let leastSaving = 16
 
-  /// Gives rows to texts that agree up to `known`, and have theirs up to `start`.
-  private mutating func place(_ texts: [Text], behind: [Run], from start: Int, known: Int) {
-    guard let first = texts.first else { return }
-    if texts.count == 1 {
-      _ = add(first.example, start..<first.count, behind: behind, counting: texts)
-      return
-    }
-    var end = texts.reduce(first.count) { min($0, $1.count) }
-    for text in texts {
-      end = (known..<max(known, end)).first { text.example.tokens[$0] != first.example.tokens[$0] } ?? end
-    }
-    var (behind, start) = (behind, start)
-    let saved = (texts.count - 1) * (end - start)
-    if saved > 0, saved * Self.leastSaving >= texts.reduce(0, { $0 + $1.count - start }) {
-      behind.append(add(first.example, start..<end, behind: behind, counting: texts))
-      start = end
-    }
-    // By the next token, in the order in which they come.
-    var places: [Int: Int] = [:]
-    var parts: [[Text]] = []
-    for text in texts {
-      if text.count == end {
-        // It ends here: nothing is left of it, or it stays alone.
-        if start < end { _ = add(text.example, start..<end, behind: behind, counting: [text]) }
+  /// Gives rows to texts as a tree.
+  private mutating func place(_ texts: [TuningExample]) {
+    let tree = PromptTree(texts.map { Array($0.tokens[..<$0.rowCount]) })
+    /// Of each node, the runs up to its end, or up to where those end that were worth sharing.
+    var laid: [(runs: [Run], end: Int)] = []
+    for node in tree.nodes {
+      let known = node.parent.map { laid[$0] } ?? (runs: [], end: 0)
+      let end = node.start + node.tokens.count
+      let through = node.prompts.map { texts[$0] }
+      let saved = (through.count - 1) * (end - known.end)
+      if saved * Self.leastSaving >= through.reduce(0, { $0 + $1.rowCount - known.end }) || through.count == 1 {
+        laid.append((known.runs + [add(through[0], known.end..<end, behind: known.runs, counting: through)], end))
         continue
       }
-      let next = text.example.tokens[end]
-      if let place = places[next] {
-        parts[place].append(text)
-      } else {
-        places[next] = parts.count
-        parts.append([text])
+      // Those that end here have no node of their own.
+      for text in through where text.rowCount == end {
+        _ = add(text, known.end..<end, behind: known.runs, counting: [text])
       }
+      laid.append(known)
     }
-    for part in parts { place(part, behind: behind, from: start, known: end) }
   }
 
   /// Rows for some tokens of a text, with the predictions that they make in all texts that share them.
   private mutating func add(
-    _ example: TuningExample, _ range: Range<Int>, behind: [Run], counting texts: [Text]
+    _ example: TuningExample, _ range: Range<Int>, behind: [Run], counting texts: [TuningExample]
   ) -> Run {
     let run = Run(row: tokens.count, count: range.count)
     if range.isEmpty { return run }
@@ -120,7 +99,7 @@ struct PackedBatch {
     spans.append(Span(own: run, behind: behind, offset: range.lowerBound, tree: tree))
     tokens += example.tokens[range]
     positions += range.map(Int32.init)
-    for (example, _) in texts {
+    for example in texts {
       for i in range where i + 1 < example.tokens.count && example.lossWeights[i + 1] != 0 {
         targets.append(
           Target(
@@ -154,4 +133,9 @@ struct PackedBatch {
 
   /// Tokens of the longest text.
   var longest: Int { spans.reduce(0) { max($0, $1.length) } }
+}
+
+extension TuningExample {
+  /// Tokens that a counted prediction depends on: those before the last target.
+  fileprivate var rowCount: Int { lossWeights.lastIndex { $0 != 0 } ?? 0 }
 }

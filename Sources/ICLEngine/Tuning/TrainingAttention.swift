@@ -79,16 +79,14 @@ final class TrainingAttention {
   func forward(_ spans: [Span], q: FloatMatrix, k: FloatMatrix, v: FloatMatrix, output: FloatMatrix) {
     let e = c.headDimension
     let group = c.headCount / c.keyValueHeadCount
-    each(spans.map { [$0] }, heads: c.headCount) { spans, head, scratch in
+    each(spans.map { Unit([$0], tiles(of: $0)) }, heads: c.headCount) { unit, head, scratch in
       let keyColumn = head / group * e
       let p = scratch.scores.pointer()
-      for span in spans {
-        for tile in tiles(of: span) {
-          let query = q.pointer(row: tile.row, column: head * e)
-          weigh(query, q.columns, k, column: keyColumn, tile, scratch, into: p)
-          let out = output.pointer(row: tile.row, column: head * e)
-          sum(p, v, column: keyColumn, tile, scratch, into: out, output.columns)
-        }
+      for tile in unit.tiles {
+        let query = q.pointer(row: tile.row, column: head * e)
+        weigh(query, q.columns, k, column: keyColumn, tile, scratch, into: p)
+        let out = output.pointer(row: tile.row, column: head * e)
+        sum(p, v, column: keyColumn, tile, scratch, into: out, output.columns)
       }
     }
   }
@@ -101,10 +99,10 @@ final class TrainingAttention {
     let e = c.headDimension
     let group = c.headCount / c.keyValueHeadCount
     // One thread owns a key/value head of a tree: all sums into its dk and dv are in one order.
-    let trees = Dictionary(grouping: spans, by: \.tree).sorted { $0.key < $1.key }.map(\.value)
-    each(trees, heads: c.keyValueHeadCount) { spans, keyHead, scratch in
+    let trees = Dictionary(grouping: spans, by: \.tree).sorted { $0.key < $1.key }.map { Unit($1, $1.flatMap(tiles)) }
+    each(trees, heads: c.keyValueHeadCount) { unit, keyHead, scratch in
       let keyColumn = keyHead * e
-      for span in spans {
+      for span in unit.spans {
         for row in span.own.row..<span.own.row + span.own.count {
           dk.pointer(row: row, column: keyColumn).update(repeating: 0, count: e)
           dv.pointer(row: row, column: keyColumn).update(repeating: 0, count: e)
@@ -112,25 +110,22 @@ final class TrainingAttention {
       }
       let (p, dp, turned) = (scratch.scores.pointer(), scratch.gradient.pointer(), scratch.turned.pointer())
       let ld = scratch.scores.columns
-      for span in spans {
-        for head in keyHead * group..<(keyHead + 1) * group {
-          for tile in tiles(of: span) {
-            let (n, end) = (tile.count, tile.end)
-            let query = q.pointer(row: tile.row, column: head * e)
-            let dOut = dOutput.pointer(row: tile.row, column: head * e)
-            weigh(query, q.columns, k, column: keyColumn, tile, scratch, into: p)
-            multiply(dOut, dOutput.columns, v, column: keyColumn, tile, scratch, into: dp)
-            cqk_t_row_dots(
-              dOut, dOutput.columns, output.pointer(row: tile.row, column: head * e), output.columns, n, e,
-              scratch.delta.pointer())
-            cqk_transpose_f32(p, ld, turned, self.tile, n, end)
-            scatter(turned, dOut, dOutput.columns, tile, scratch, into: dv, column: keyColumn)
-            cqk_t_softmax_back(p, dp, n, end, ld, scratch.delta.pointer(), scale)
-            sum(
-              dp, k, column: keyColumn, tile, scratch, into: dq.pointer(row: tile.row, column: head * e), dq.columns)
-            cqk_transpose_f32(dp, ld, turned, self.tile, n, end)
-            scatter(turned, query, q.columns, tile, scratch, into: dk, column: keyColumn)
-          }
+      for head in keyHead * group..<(keyHead + 1) * group {
+        for tile in unit.tiles {
+          let (n, end) = (tile.count, tile.end)
+          let query = q.pointer(row: tile.row, column: head * e)
+          let dOut = dOutput.pointer(row: tile.row, column: head * e)
+          weigh(query, q.columns, k, column: keyColumn, tile, scratch, into: p)
+          multiply(dOut, dOutput.columns, v, column: keyColumn, tile, scratch, into: dp)
+          cqk_t_row_dots(
+            dOut, dOutput.columns, output.pointer(row: tile.row, column: head * e), output.columns, n, e,
+            scratch.delta.pointer())
+          cqk_transpose_f32(p, ld, turned, self.tile, n, end)
+          scatter(turned, dOut, dOutput.columns, tile, scratch, into: dv, column: keyColumn)
+          cqk_t_softmax_back(p, dp, n, end, ld, scratch.delta.pointer(), scale)
+          sum(dp, k, column: keyColumn, tile, scratch, into: dq.pointer(row: tile.row, column: head * e), dq.columns)
+          cqk_transpose_f32(dp, ld, turned, self.tile, n, end)
+          scatter(turned, query, q.columns, tile, scratch, into: dk, column: keyColumn)
         }
       }
     }
@@ -219,12 +214,23 @@ final class TrainingAttention {
 
   // MARK: - Threads
 
-  /// Runs `body` for every head of every unit of spans, split between threads in contiguous shares of about equal cost.
-  private func each(_ units: [[Span]], heads: Int, _ body: ([Span], Int, Scratch) -> Void) {
-    var costs: [Int] = [0]
-    for unit in units {
-      costs.append(unit.reduce(costs[costs.count - 1]) { $0 + $1.own.count * ($1.length + $1.offset + 64) })
+  /// Spans that one thread takes as a whole, for each head.
+  private struct Unit {
+    let spans: [Span]
+    let tiles: [Tile]
+
+    init(_ spans: [Span], _ tiles: [Tile]) {
+      self.spans = spans
+      self.tiles = tiles
     }
+
+    var cost: Int { spans.reduce(0) { $0 + $1.own.count * ($1.length + $1.offset + 64) } }
+  }
+
+  /// Runs `body` for every head of every unit, split between threads in contiguous shares of about equal cost.
+  private func each(_ units: [Unit], heads: Int, _ body: (Unit, Int, Scratch) -> Void) {
+    var costs: [Int] = [0]
+    for unit in units { costs.append(costs[costs.count - 1] + unit.cost) }
     let total = costs[units.count] * heads
     let parts = pool.threadCount
     if parts == 1 || total * c.headDimension < 400_000 {

@@ -32,6 +32,9 @@ package final class TrainingNetwork {
     /// One for each of the tunings side by side, or none.
     let loras: [LowRank]
 
+    /// Whether its gradients need what went into it.
+    var seesInput: Bool { weight.parameter != nil || !loras.isEmpty }
+
     var isTrained: Bool { weight.parameter != nil || loras.first?.a.isTrained == true }
   }
 

@@ -164,7 +164,7 @@ final class TrainingPass {
 
       // Feed-forward: dx is the gradient of its branch and of the residual around it.
       normAgain(layer.middle, block.feedForwardNorm, scale: layer.feedForwardScale)
-      activate(layer)
+      if block.maps[.down]?.seesInput == true { activate(layer) }
       back(block, [.down: space.dx], space.hidden, dx: space.dHidden)
       pool.split(rows * c.feedForwardSize, grain: 1024, worth: rows * c.feedForwardSize * 24) { range in
         let at = range.lowerBound

@@ -10,7 +10,8 @@ final class TrainingWorkspace {
   private let residuals: [FloatMatrix]
   /// One for each trained block, or one for all of them when they are computed again or kept in bf16.
   private let layers: [Layer]
-  /// For each trained block what ``keep(_:rows:_:)`` was given, in bf16.
+  /// For each trained block but the last what ``keep(_:rows:_:)`` was given, in bf16. The last one's is still in its place
+  /// when the way back begins.
   private let kept: [[RoundedMatrix]]
   private let isRounded: Bool
   /// The lowest block that the backward pass reaches, from 0.
@@ -65,7 +66,7 @@ final class TrainingWorkspace {
     func matrix(_ columns: Int) -> FloatMatrix { FloatMatrix(rows: rows, columns: columns) }
     func vector() -> FloatMatrix { FloatMatrix(rows: 1, columns: rows) }
     residuals = (0..<(keepsRounded ? 2 : trained + 1)).map { _ in matrix(c.hiddenSize) }
-    kept = (0..<(keepsRounded ? trained : 0)).map { _ in
+    kept = (0..<(keepsRounded ? max(0, trained - 1) : 0)).map { _ in
       let widths = [
         c.hiddenSize, c.queryWidth, c.keyValueWidth, c.keyValueWidth, c.queryWidth, c.hiddenSize, c.feedForwardSize,
         c.feedForwardSize,
@@ -102,7 +103,7 @@ final class TrainingWorkspace {
 
   /// Keeps a block for the backward pass, before the next one takes its room.
   func keep(_ block: Int, rows: Int, _ pool: ThreadPool) {
-    if kept.isEmpty { return }
+    if kept.isEmpty || block == layerCount - 1 { return }
     for (matrix, room) in zip(states(block), kept[block - first]) { room.keep(matrix, rows: rows, pool) }
   }
 
@@ -110,7 +111,7 @@ final class TrainingWorkspace {
   func restore(_ block: Int, rows: Int, _ pool: ThreadPool) {
     guard isRounded else { return }
     for (index, matrix) in states(block).enumerated() {
-      if kept.isEmpty {
+      if kept.isEmpty || block == layerCount - 1 {
         let count = rows * matrix.columns
         pool.split(count, grain: 1024, worth: count * 4) { range in
           cqk_t_round_in_place(matrix.pointer() + range.lowerBound, range.count)
