@@ -53,9 +53,10 @@ public struct ExperimentProvenance: Sendable, Equatable, Codable {
   }
 }
 
-/// The version that results carry.
+/// The version that results carry. Another one where a figure may have other bits: what was kept by one version isn't
+/// gone on with by another.
 public enum EngineVersion {
-  public static let current = "0.1.0"
+  public static let current = "0.2.0"
 }
 
 /// Collects token ids for one hash.

@@ -4,22 +4,22 @@
 /// their own path alone, so states, losses and gradients are those of separate rows (sums of gradients are taken in
 /// another order). And tokens that no counted prediction depends on take none: an example ends before its last target.
 /// An experiment's demonstrations mostly begin with the same words and count their answer alone; half of their rows go.
-struct PackedBatch {
+package struct PackedBatch {
   /// Rows that follow each other in the matrices and in a text.
-  struct Run: Equatable {
-    let row: Int
-    let count: Int
+  package struct Run: Equatable {
+    package let row: Int
+    package let count: Int
   }
 
   /// A run and all that stands before it.
-  struct Span {
-    let own: Run
+  package struct Span {
+    package let own: Run
     /// What the run stands behind, from the text's first token on. Empty for a beginning.
-    let behind: [Run]
+    package let behind: [Run]
     /// Position of the run's first token: how many tokens stand before it.
-    let offset: Int
+    package let offset: Int
     /// Spans with the same number share a beginning.
-    let tree: Int
+    package let tree: Int
 
     var runs: [Run] { behind + [own] }
     /// Tokens from the text's first to the run's last.
@@ -27,29 +27,29 @@ struct PackedBatch {
   }
 
   /// A prediction that counts.
-  struct Target {
-    let row: Int
+  package struct Target {
+    package let row: Int
     /// Which of the tunings side by side it belongs to.
-    let member: Int
+    package let member: Int
     /// The token that comes next.
-    let token: Int32
-    var weight: Float
+    package let token: Int32
+    package fileprivate(set) var weight: Float
   }
 
-  private(set) var tokens: [Int] = []
+  package private(set) var tokens: [Int] = []
   private(set) var positions: [Int32] = []
   /// In the order of their rows; what a span stands behind comes before it.
-  private(set) var spans: [Span] = []
+  package private(set) var spans: [Span] = []
   /// In the order of their rows.
-  private(set) var targets: [Target] = []
+  package private(set) var targets: [Target] = []
   /// The rows of each of the tunings side by side, which share none.
-  private(set) var members: [Range<Int>] = []
+  package private(set) var members: [Range<Int>] = []
   private var trees = 0
 
   init() {}
 
   /// - Parameter batches: of each of the tunings side by side
-  init(_ batches: [ArraySlice<TuningExample>], sharing: Bool) {
+  package init(_ batches: [ArraySlice<TuningExample>], sharing: Bool) {
     for batch in batches {
       let first = tokens.count
       if sharing {
@@ -127,9 +127,12 @@ struct PackedBatch {
   }
 
   /// Tokens of a span from its text's first on.
-  func path(of span: Span) -> [Int] {
+  package func path(of span: Span) -> [Int] {
     span.runs.flatMap { tokens[$0.row..<$0.row + $0.count] }
   }
+
+  /// What decides a span's states: its path, and where that is cut into runs.
+  func key(of span: Span) -> [Int] { span.runs.map(\.count) + [-1] + path(of: span) }
 
   /// Tokens of the longest text.
   var longest: Int { spans.reduce(0) { max($0, $1.length) } }

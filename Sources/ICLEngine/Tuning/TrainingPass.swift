@@ -34,8 +34,7 @@ final class TrainingPass {
     maps = MapTraining(products, pool: pool)
     attention = TrainingAttention(c, pool: pool, isRounded: arithmetic == .bf16)
     rotary = RotaryTable(c)
-    space = TrainingWorkspace(
-      rows: 0, c, first: first, recomputes: recomputes, isRounded: arithmetic == .bf16)
+    space = TrainingWorkspace(rows: 0, c, first: first, recomputes: recomputes, isRounded: arithmetic == .bf16)
     cosine = FloatMatrix(rows: 0, columns: c.ropeDimension / 2)
     sine = FloatMatrix(rows: 0, columns: c.ropeDimension / 2)
     loss = LossScratch(c, targets: 0)
@@ -73,7 +72,8 @@ final class TrainingPass {
     self.batch = batch
     if space.capacity < rowCount {
       space = TrainingWorkspace(
-        rows: rowCount, c, first: first, recomputes: recomputes, isRounded: products.arithmetic == .bf16)
+        rows: rowCount, c, first: first, recomputes: recomputes, isRounded: products.arithmetic == .bf16,
+        needsHidden: network.blocks.contains { $0.maps[.down]?.seesInput == true })
     }
     let longest = batch.longest
     attention.reserve(longest: longest)
@@ -100,7 +100,7 @@ final class TrainingPass {
   private func enter() throws(EngineError) {
     let entry = space.residual(first)
     if first > 0 {
-      let known = batch.spans.map { frozen[batch.path(of: $0)] }
+      let known = batch.spans.map { frozen[batch.key(of: $0)] }
       if known.allSatisfy({ $0 != nil }) {
         for (span, states) in zip(batch.spans, known) {
           if let states { entry.copyRows(0..<span.own.count, of: states, to: span.own.row) }
@@ -121,7 +121,7 @@ final class TrainingPass {
     }
     if first > 0 {
       for span in batch.spans {
-        frozen.keep(batch.path(of: span), span.own.row..<span.own.row + span.own.count, of: entry)
+        frozen.keep(batch.key(of: span), span.own.row..<span.own.row + span.own.count, of: entry)
       }
       frozen.computed += batch.spans.count
     }

@@ -30,6 +30,7 @@ final class TrainingWorkspace {
   let dk: FloatMatrix
   let dv: FloatMatrix
   let dAttended: FloatMatrix
+  /// The room of ``hidden`` where the way back doesn't need that.
   let dHidden: FloatMatrix
 
   /// What the backward pass needs of a block.
@@ -56,7 +57,10 @@ final class TrainingWorkspace {
   ///   - first: the lowest block that the backward pass reaches; below it nothing is kept
   ///   - recomputes: whether one layer's room serves all blocks
   ///   - isRounded: whether the backward pass sees states in bf16, as all products do; they are kept as such
-  init(rows: Int, _ c: ModelConfiguration, first: Int, recomputes: Bool, isRounded: Bool) {
+  ///   - needsHidden: whether the backward pass needs what goes into the down projections
+  init(
+    rows: Int, _ c: ModelConfiguration, first: Int, recomputes: Bool, isRounded: Bool, needsHidden: Bool = true
+  ) {
     capacity = rows
     self.first = first
     self.isRounded = isRounded
@@ -88,7 +92,7 @@ final class TrainingWorkspace {
     dk = matrix(c.keyValueWidth)
     dv = matrix(c.keyValueWidth)
     dAttended = matrix(c.queryWidth)
-    dHidden = matrix(c.feedForwardSize)
+    dHidden = needsHidden ? matrix(c.feedForwardSize) : hidden
   }
 
   /// Residual stream before a block from `first` on, or after the last.
@@ -124,7 +128,8 @@ final class TrainingWorkspace {
 
   /// Bytes of all matrices.
   var byteCount: Int {
-    var matrices = residuals + [normed, hidden, dx, dNormed, dq, dk, dv, dAttended, dHidden]
+    var matrices = residuals + [normed, hidden, dx, dNormed, dq, dk, dv, dAttended]
+    if dHidden !== hidden { matrices.append(dHidden) }
     for layer in layers {
       matrices += [
         layer.attentionScale, layer.feedForwardScale, layer.q, layer.k, layer.v, layer.attended, layer.middle,
@@ -187,7 +192,7 @@ final class GrowingMatrix {
   }
 }
 
-/// What enters the lowest trained block, by the tokens of a sequence: it never changes, so it is computed once.
+/// What enters the lowest trained block, by ``PackedBatch/key(of:)``: it never changes, so it is computed once.
 final class FrozenStates {
   private var states: [[Int]: FloatMatrix] = [:]
   private var floats = 0

@@ -133,6 +133,8 @@ extension MappedFile {
         let start = hashed.load(ordering: .relaxed)
         let end = min(byteCount, start + Self.portion)
         digest.hash.update(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+        // The page cache has them; this process's memory counts what it works with.
+        madvise(UnsafeMutableRawPointer(mutating: base + start), end - start, MADV_DONTNEED)
         hashed.store(end, ordering: .relaxed)
         guard end == byteCount else { return }
         let text = digest.hash.finish()

@@ -1,5 +1,6 @@
 import Foundation
 import ICLEngine
+import NotebookDisplay
 import Testing
 
 @Suite struct `A comparison` {
@@ -104,6 +105,37 @@ import Testing
     let result = try run(bare)
     #expect(result.repetitions.allSatisfy { Array($0.baselines.keys) == [.otherOrder] && $0.untrained.isEmpty })
     #expect(!result.plainText.contains("random vectors"))
+  }
+}
+
+/// What repetitions share changes no bit of them.
+@Suite struct SharedWorkTests {
+  private static func bits(of repetition: KeptRepetition) throws -> Data {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+    return try encoder.encode(repetition)
+  }
+
+  @Test(arguments: [Precision.f32, .bf16], [DemonstrationChoice.random, .nearest])
+  func `repetitions that are tuned side by side are those that are done alone`(
+    precision: Precision, choice: DemonstrationChoice
+  ) throws {
+    let model = try LlamaModel(contentsOf: Engine.shippedModel()).with(precision)
+    let spec = ComparisonSpec(
+      demonstrations: 4, queries: 6, repetitions: 3, choice: choice, tuning: TuningSettings(steps: 4),
+      measures: choice == .random ? Measure.standard.union([.subspaceOverlap]) : Measure.standard)
+    let run = ComparisonRun(model: model, task: .sentiment, spec: spec)
+    let together = try run.prepared(twin: model.untrainedTwin(seed: 0))
+    for index in 0..<3 {
+      let progress = ProgressLine("comparing", total: 1, unit: "steps")
+      let one = try run.repetition(index, of: together, ahead: Array(index + 1..<3), progress: progress)
+      let prepared = try run.prepared(twin: model.untrainedTwin(seed: 0))
+      let alone = try run.repetition(index, of: prepared, progress: progress)
+      #expect(try Self.bits(of: one) == Self.bits(of: alone))
+      #expect(one.repetition.tuningLoss.count == 2 && one.repetition.tuningLoss[0] != one.repetition.tuningLoss[1])
+    }
   }
 }
 
