@@ -11,7 +11,7 @@ extension ComparisonRun {
 
     init(_ pass: Pass) {
       self.pass = pass
-      kernels = pass.states.map { CenteredKernel($0) }
+      kernels = ComparisonRun.inParallel(pass.states.count) { CenteredKernel(pass.states[$0]) }
     }
 
     /// The mean over queries of one of the divergences from this side to another, which lives as long.
@@ -19,19 +19,19 @@ extension ComparisonRun {
       let (mine, theirs) = (pass.logits, other.pass.logits)
       let found =
         divergences[ObjectIdentifier(other)]
-        ?? ComparisonRun.overQueries(mine.count) { Measures.divergences(logits: mine[$0], theirs[$0]) }
+        ?? ComparisonRun.inParallel(mine.count) { Measures.divergences(logits: mine[$0], theirs[$0]) }
       divergences[ObjectIdentifier(other)] = found
       return Statistics.mean(found.map(kind))
     }
   }
 
-  /// A value for each query, threads taking queries in turn: one takes tens of thousands of logarithms.
-  private static func overQueries<Value: Sendable>(_ count: Int, _ value: @Sendable (Int) -> Value) -> [Value] {
+  /// A value for each query or place, which threads take in turn.
+  fileprivate static func inParallel<Value: Sendable>(_ count: Int, _ value: @Sendable (Int) -> Value) -> [Value] {
     let values = Mutex([Value?](repeating: nil, count: count))
     ThreadPool.shared.split(count) { range in
-      for query in range {
-        let found = value(query)
-        values.withLock { $0[query] = found }
+      for index in range {
+        let found = value(index)
+        values.withLock { $0[index] = found }
       }
     }
     return values.withLock { $0 }.compactMap(\.self)
@@ -137,7 +137,7 @@ extension ComparisonRun {
       case .jensenShannon: return [a.divergence(b) { $0.jensenShannon }]
       default:
         let (k, mine, theirs) = (spec.topK, x.logits, y.logits)
-        let overlaps = Self.overQueries(mine.count) { query in
+        let overlaps = Self.inParallel(mine.count) { query in
           Measures.topKOverlap(mine[query], theirs[query], k: min(k, mine[query].count))
         }
         return [Statistics.mean(overlaps)]

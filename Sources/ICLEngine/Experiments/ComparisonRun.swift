@@ -90,7 +90,8 @@ package struct ComparisonRun: Sendable {
   ) throws(EngineError) -> KeptRepetition {
     let prompts = PromptDigest()
     let (repetition, passes) = try run(
-      index, of: prepared, ahead: ahead, untrained: index < Self.untrainedRepetitions ? prepared.twin : nil, progress: progress,
+      index, of: prepared, ahead: ahead, untrained: index < Self.untrainedRepetitions ? prepared.twin : nil,
+      progress: progress,
       prompts: prompts)
     return KeptRepetition(
       index: index, repetition: repetition, promptsSHA256: prompts.hexadecimal,

@@ -179,6 +179,9 @@ struct DenseProducts {
     UnsafeMutableRawPointer(packed.room((count + 1) / 2)).assumingMemoryBound(to: UInt16.self)
   }
 
+  /// Whether rows of a matrix are too few for every thread to have some, as those of a low-rank update are.
+  private func isNarrow(_ rows: Int) -> Bool { rows < 16 * pool.threadCount }
+
   /// `y[t, n] = Σ_k x[t, k] · w[n, k]`, or `+=`.
   func nt(
     _ x: Pointer, _ ldx: Int, _ w: UnsafePointer<Float>, _ ldw: Int, _ y: Pointer, _ ldy: Int, t: Int, n: Int, k: Int,
@@ -187,6 +190,13 @@ struct DenseProducts {
     switch arithmetic {
     case .reproducible, .bf16:
       let gemm = Kernels.table.gemm_nt_f32
+      if isNarrow(n) {
+        return pool.split(t, grain: 4, worth: t * n * k) { range in
+          gemm(
+            x + range.lowerBound * ldx, ldx, w, ldw, y + range.lowerBound * ldy, ldy, range.count, n, k,
+            accumulate ? 1 : 0)
+        }
+      }
       pool.split(n, grain: 16, worth: t * n * k) { range in
         gemm(
           x, ldx, w + range.lowerBound * ldw, ldw, y + range.lowerBound, ldy, t, range.count, k, accumulate ? 1 : 0)
@@ -237,6 +247,13 @@ struct DenseProducts {
     switch arithmetic {
     case .reproducible, .bf16:
       let turned = scratch.room(n * t)
+      if isNarrow(n) {
+        cqk_transpose_f32(y, ldy, turned, t, t, n)
+        return pool.split(k, grain: 16, worth: t * n * k) { range in
+          Self.continueNN(
+            turned, t, x + range.lowerBound, ldx, w + range.lowerBound, ldw, t: n, n: t, k: range.count)
+        }
+      }
       pool.split(n, grain: 16, worth: t * n * k) { range in
         let rows = turned + range.lowerBound * t
         cqk_transpose_f32(y + range.lowerBound, ldy, rows, t, t, range.count)

@@ -1,8 +1,8 @@
 /// The rows that a batch's examples take in the matrices of a training pass, one for each token.
 ///
 /// With `sharing`, what several examples begin with takes its rows once, as a tree: tokens see those before them on
-/// their own path alone, so states, losses and gradients are those of separate rows (sums of gradients are taken in
-/// another order). And tokens that no counted prediction depends on take none: an example ends before its last target.
+/// their own path alone, so states are those of separate rows, to the bit, and gradients too but for the order in which
+/// they are summed. And tokens that no counted prediction depends on take none: an example ends before its last target.
 /// An experiment's demonstrations mostly begin with the same words and count their answer alone; half of their rows go.
 package struct PackedBatch {
   /// Rows that follow each other in the matrices and in a text.
@@ -131,8 +131,8 @@ package struct PackedBatch {
     span.runs.flatMap { tokens[$0.row..<$0.row + $0.count] }
   }
 
-  /// What decides a span's states: its path, and where that is cut into runs.
-  func key(of span: Span) -> [Int] { span.runs.map(\.count) + [-1] + path(of: span) }
+  /// What decides a span's states: its path, and which of its positions are the span's.
+  func key(of span: Span) -> [Int] { [span.offset] + path(of: span) }
 
   /// Tokens of the longest text.
   var longest: Int { spans.reduce(0) { max($0, $1.length) } }

@@ -22,6 +22,8 @@ final class TrainingAttention {
     let gradient: FloatMatrix
     let turned: FloatMatrix
     let delta: FloatMatrix
+    /// A head's rows of a path, one after another.
+    let gathered = GrowingMatrix()
     /// Products in bf16; `nil` for F32.
     let rounded: RoundedAttention?
 
@@ -186,17 +188,28 @@ final class TrainingAttention {
     }
   }
 
-  /// `x = p · matrix`, over the rows that a tile's queries see.
+  /// `x = p · matrix`, over the rows that a tile's queries see. As in inference, bf16 sums run over positions in steps of
+  /// 32, wherever runs end: states don't depend on what is shared.
   private func sum(
     _ p: UnsafePointer<Float>, _ matrix: FloatMatrix, column: Int, _ tile: Tile, _ scratch: Scratch,
     into x: UnsafeMutablePointer<Float>, _ ldx: Int
   ) {
+    let e = c.headDimension
+    if isRounded, tile.runs.count > 1 {
+      let rows = scratch.gathered.room(tile.end * e)
+      for run in tile.runs {
+        for row in 0..<run.count {
+          (rows + (run.column + row) * e).update(
+            from: matrix.pointer(row: run.row + row, column: column), count: e)
+        }
+      }
+      return scratch.nn(p, scratch.scores.columns, rows, e, x, ldx, t: tile.count, n: tile.end, k: e, isFresh: true)
+    }
     for (index, run) in tile.runs.enumerated() {
       let isOwn = index == tile.runs.count - 1
       scratch.nn(
         p + run.column, scratch.scores.columns, matrix.pointer(row: run.row, column: column), matrix.columns, x, ldx,
-        t: tile.count, n: run.count, k: c.headDimension, limit: isOwn ? tile.seen - run.column : nil,
-        isFresh: index == 0)
+        t: tile.count, n: run.count, k: e, limit: isOwn ? tile.seen - run.column : nil, isFresh: index == 0)
     }
   }
 

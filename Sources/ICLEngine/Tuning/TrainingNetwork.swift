@@ -119,12 +119,15 @@ package final class TrainingNetwork {
       }
     }
     all += [finalNorm, output?.parameter]
-    let own = adapters.count <= 1 ? [] : adapters.indices.map { member in
-      blocks.flatMap { block in
-        Projection.allCases.compactMap { block.maps[$0] }.filter { !$0.loras.isEmpty }
-          .flatMap { [$0.loras[member].a, $0.loras[member].b] }
-      }.filter(\.isTrained)
-    }
+    let own =
+      adapters.count <= 1
+      ? []
+      : adapters.indices.map { member in
+        blocks.flatMap { block in
+          Projection.allCases.compactMap { block.maps[$0] }.filter { !$0.loras.isEmpty }
+            .flatMap { [$0.loras[member].a, $0.loras[member].b] }
+        }.filter(\.isTrained)
+      }
     let shared = all.compactMap(\.self).filter(\.isTrained)
     trained = shared + own.joined()
     members = own.isEmpty ? [shared] : own

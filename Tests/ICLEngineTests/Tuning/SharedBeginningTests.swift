@@ -63,9 +63,10 @@ import Testing
       let shared = Self.trainer(c, method, sharing: true, arithmetic: arithmetic)
       let losses = (try apart.gradients(batch), try shared.gradients(batch))
       #expect(shared.rowCount < apart.rowCount)
-      // bf16 rounds scores and states where other rows stand beside them in a step: 2⁻⁹ of each.
+      // States have the same bits; the sum of the losses is taken in another order.
+      #expect(abs(losses.0 - losses.1) <= 1e-6 * losses.0)
+      // In bf16 the gradients that a shared row gets are rounded once as a sum, not one by one.
       let tolerance = arithmetic == .bf16 ? 3e-2 : 2e-5
-      #expect(abs(losses.0 - losses.1) < Float(tolerance) * losses.0)
       for (a, b) in zip(apart.network.trained, shared.network.trained) {
         let distance = relativeDistance(b.gradient?.values ?? [], a.gradient?.values ?? [])
         #expect(distance < tolerance, "\(a.name), window \(window ?? 0): \(distance)")
@@ -73,7 +74,8 @@ import Testing
     }
   }
 
-  @Test func `they change no bit from run to run, with other threads, with recomputation, above frozen blocks`() throws {
+  @Test func `they change no bit from run to run, with other threads, with recomputation, above frozen blocks`() throws
+  {
     let c = SmallModels.configuration()
     let batch = Self.batch(c, seed: 6)
     func gradients(_ trainer: Trainer) throws -> [[Float]?] {
@@ -86,7 +88,8 @@ import Testing
       let expected = try gradients(Self.trainer(c, Self.lora, sharing: true, arithmetic: arithmetic))
       for threads in [1, 3] {
         let pool = ThreadPool(threadCount: threads)
-        #expect(try gradients(Self.trainer(c, Self.lora, sharing: true, arithmetic: arithmetic, pool: pool)) == expected)
+        #expect(
+          try gradients(Self.trainer(c, Self.lora, sharing: true, arithmetic: arithmetic, pool: pool)) == expected)
       }
       #expect(
         try gradients(Self.trainer(c, Self.lora, sharing: true, arithmetic: arithmetic, recomputes: true)) == expected)
@@ -141,7 +144,9 @@ import Testing
       TuningExample(tokens: (0..<count).map { ($0 + first) % 61 })
     }
     // 512 rows; equal texts take theirs once, the last token takes none.
-    let parts = [[text(0, 101), text(7, 101)], [text(0, 101), text(0, 101)], [text(0, 101)], [text(0, 113)], [text(0, 9)]]
+    let parts = [
+      [text(0, 101), text(7, 101)], [text(0, 101), text(0, 101)], [text(0, 101)], [text(0, 113)], [text(0, 9)],
+    ]
     #expect(LoRATuner.countTogether(model, parts, TuningConfiguration()) == 4)
     #expect(LoRATuner.countTogether(model, parts, TuningConfiguration(method: .full)) == 1)
     #expect(LoRATuner.countTogether(model, [[text(0, 128)] + (1..<6).map { text($0, 128) }, parts[1]], .init()) == 1)
