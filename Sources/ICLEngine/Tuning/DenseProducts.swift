@@ -153,12 +153,13 @@ struct DenseProducts {
   ) {
     let (n, k) = (weight.rows, weight.columns)
     let share = max(128, weight.type.blockSize)
-    let stretch = Self.cachedFloats / share
     weight.withRows(0..<n) { bytes in
       guard let start = bytes.baseAddress else { return }
       pool.shareOut(k, share: share, worth: t * n * k) { part, columns in
+        // One thread alone has all columns as one share.
         let count = columns.count
-        let values = rooms[part].room(stretch * share)
+        let stretch = max(1, Self.cachedFloats / count)
+        let values = rooms[part].room(stretch * count)
         let out = x + columns.lowerBound
         if !accumulate { for row in 0..<t { (out + row * k).update(repeating: 0, count: count) } }
         let from = start + cqk_row_bytes(weight.type.kernelType, columns.lowerBound)

@@ -28,6 +28,30 @@ import Testing
 
   /// Training and inference share kernels and order of summation, so nothing but equality will do: a tuned adapter is
   /// then measured by the very function that it was tuned on.
+  @Test(arguments: [TensorType.q8_0, .f16])
+  func `a quantized base wider than a share has the same gradients on any cores`(
+    type: TensorType
+  ) throws {
+    let c = ModelConfiguration(
+      layerCount: 1, hiddenSize: 320, headCount: 5, keyValueHeadCount: 1, feedForwardSize: 704, vocabularySize: 61,
+      contextLength: 64)
+    func gradients(threads: Int) throws -> [[Float]] {
+      let pool = ThreadPool(threadCount: threads)
+      let plain = try LlamaModel(
+        configuration: c, weights: LlamaWeights(random: c, seed: 5, deviation: 0.1, isTied: false),
+        tokenizer: SmallModels.tokenizer, files: nil, pool: pool)
+      let model = try #require(try plain.quantized(as: type) as? LlamaModel)
+      let adapter = SmallModels.adapter(c)
+      let trainer = Trainer(
+        TrainingNetwork(model.weights, c, method: .lora(), adapter: adapter), arithmetic: .reproducible, pool: pool)
+      try trainer.gradients(SmallModels.batch(c))
+      return trainer.network.trained.map { $0.gradient?.values ?? [] }
+    }
+    let one = try gradients(threads: 1)
+    #expect(try gradients(threads: 3) == one)
+    #expect(one.allSatisfy { $0.contains { $0 != 0 } })
+  }
+
   @Test func `the training pass gives the bits of the inference pass`() throws {
     let adapter = SmallModels.adapter(c)
     let model = try model()
