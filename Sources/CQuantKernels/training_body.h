@@ -82,31 +82,27 @@ CQK_INLINE d8 NAME(log8)(d8 x) {
   exponent = upper ? exponent + 1.0 : exponent;
   d8 s = (m - 1.0) / (m + 1.0), s2 = s * s, sum = (d8)(0);
   for (int k = 25; k >= 1; k -= 2) sum = sum * s2 + 1.0 / (double)k;
-  d8 y = __builtin_elementwise_fma(exponent, (d8)(0x1.62e42fefa39efp-1), exponent * 0x1.abc9e3b39803fp-56) + 2.0 * s * sum;
+  d8 rest = exponent * 0x1.abc9e3b39803fp-56;
+  d8 y = __builtin_elementwise_fma(exponent, (d8)(0x1.62e42fefa39efp-1), rest) + 2.0 * s * sum;
   y = x == (d8)(__builtin_inf()) ? x : y;
   y = x == (d8)(0) ? (d8)(-__builtin_inf()) : y;
   return x >= (d8)(0) ? y : (d8)(__builtin_nan(""));
 }
 
-static void NAME(exp_f64)(double *x, size_t n) {
-  for (size_t i = 0; i < n; i += 8) {
-    d8 v = (d8)(0);
-    size_t count = n - i < 8 ? n - i : 8;
-    __builtin_memcpy(&v, x + i, count * sizeof *x);
-    v = NAME(exp8)(v);
-    __builtin_memcpy(x + i, &v, count * sizeof *x);
-  }
-}
-
-static void NAME(log_f64)(const double *x, double *y, size_t n) {
+/// y[i] = f(x[i]), eight at a time. y may be x.
+CQK_INLINE void NAME(each8)(d8 (*f)(d8), const double *x, double *y, size_t n) {
   for (size_t i = 0; i < n; i += 8) {
     d8 v = (d8)(1);
     size_t count = n - i < 8 ? n - i : 8;
     __builtin_memcpy(&v, x + i, count * sizeof *x);
-    v = NAME(log8)(v);
+    v = f(v);
     __builtin_memcpy(y + i, &v, count * sizeof *x);
   }
 }
+
+static void NAME(exp_f64)(double *x, size_t n) { NAME(each8)(NAME(exp8), x, x, n); }
+
+static void NAME(log_f64)(const double *x, double *y, size_t n) { NAME(each8)(NAME(log8), x, y, n); }
 
 static inline float NAME(dot)(const float *a, const float *b, size_t n) {
   v16 s = NAME(splat)(0);

@@ -125,8 +125,8 @@ typedef struct CQK_SENDABLE cqk_kernels {
   void (*CQK_NONNULL pack_rows_bf16)(
       const float *CQK_NONNULL y, size_t ldy, uint16_t *CQK_NONNULL packed, size_t t, size_t n);
   // x[t, k] = Σ_n y[t, n] · w[n, k] for the k of `first_k ..< first_k + k`, both multiples of 32 and of the type's blocks
-  // unless it has none; or += the finished sum. x points at its own first column. `scratch` has CQK_NN_BF16_SCRATCH bytes. What a
-  // linear map sends back to its input.
+  // unless it has none; or += the finished sum. x points at its own first column. `scratch` has CQK_NN_BF16_SCRATCH
+  // bytes. What a linear map sends back to its input.
   void (*CQK_NONNULL gemm_nn_bf16)(
       const uint16_t *CQK_NONNULL packed, cqk_type type, const void *CQK_NONNULL w, size_t row_bytes,
       float *CQK_NONNULL x, size_t ldx, size_t t, size_t n, size_t first_k, size_t k, int accumulate,

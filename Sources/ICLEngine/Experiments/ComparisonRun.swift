@@ -91,8 +91,7 @@ package struct ComparisonRun: Sendable {
     let prompts = PromptDigest()
     let (repetition, passes) = try run(
       index, of: prepared, ahead: ahead, untrained: index < Self.untrainedRepetitions ? prepared.twin : nil,
-      progress: progress,
-      prompts: prompts)
+      progress: progress, prompts: prompts)
     return KeptRepetition(
       index: index, repetition: repetition, promptsSHA256: prompts.hexadecimal,
       projection: index == 0

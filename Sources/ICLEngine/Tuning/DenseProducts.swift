@@ -59,7 +59,7 @@ struct DenseProducts {
     }
   }
 
-  /// `x = Σ y · W`, or `+=`, in the order of the matrices: what ``map(_:_:t:)`` sends back.
+  /// `x = Σ y · W`, in the order of the matrices: what ``map(_:_:t:)`` sends back.
   func mapBack(_ maps: [Map], into x: FloatMatrix, t: Int) {
     if t == 0 { return }
     if arithmetic == .bf16 { return mapBackRounded(maps, into: x, t: t) }
@@ -146,13 +146,13 @@ struct DenseProducts {
     return share
   }
 
-  /// ``mapBack(_:into:t:)`` with a matrix that isn't F32. Threads own columns, which they dequantize a
-  /// stretch of rows at a time.
+  /// ``mapBack(_:into:t:)`` with a matrix that isn't F32. Threads own columns, which they dequantize a stretch of rows at a
+  /// time.
   private func dequantizeBack(
     _ weight: WeightMatrix, _ dequantize: Kernels.Dequantizer, _ y: Pointer, into x: Pointer, t: Int, accumulate: Bool
   ) {
     let (n, k) = (weight.rows, weight.columns)
-    let share = max(128, weight.type.blockSize)
+    let share = columnShare(k, grain: weight.type.blockSize)
     weight.withRows(0..<n) { bytes in
       guard let start = bytes.baseAddress else { return }
       pool.shareOut(k, share: share, worth: t * n * k) { part, columns in

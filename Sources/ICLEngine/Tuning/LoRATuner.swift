@@ -113,7 +113,7 @@ public enum LoRATuner {
       model.weights, c, method: configuration.method, adapters: starts, layers: configuration.layers)
     let trainer = Trainer(
       network, arithmetic: configuration.arithmetic, pool: model.pool, recomputes: configuration.recomputes,
-      sharing: configuration.method.dropout == 0)
+      sharing: configuration.method.sharesBeginnings)
     var runs = members.map { member in
       var own = configuration
       own.seed = member.seed
@@ -204,7 +204,7 @@ public enum LoRATuner {
     let most = min(DenseProducts.stretch, bytes / row.byteCount)
     var rows = 0
     let first = examples.firstIndex { examples in
-      rows += PackedBatch([examples[...]], sharing: configuration.method.dropout == 0).tokens.count
+      rows += PackedBatch([examples[...]], sharing: configuration.method.sharesBeginnings).tokens.count
       return rows > most
     }
     return max(1, first ?? examples.count)

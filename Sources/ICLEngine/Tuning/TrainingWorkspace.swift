@@ -105,9 +105,12 @@ final class TrainingWorkspace {
   /// What of a block the backward pass sees, where it isn't what the forward pass left in its own place.
   private func states(_ block: Int) -> [FloatMatrix] { [residual(block)] + layer(block).states }
 
+  /// Whether the backward pass finds a block's states where the forward pass, this time or again, left them.
+  private func isInPlace(_ block: Int) -> Bool { kept.isEmpty || block == layerCount - 1 }
+
   /// Keeps a block for the backward pass, before the next one takes its room.
   func keep(_ block: Int, rows: Int, _ pool: ThreadPool) {
-    if kept.isEmpty || block == layerCount - 1 { return }
+    if isInPlace(block) { return }
     for (matrix, room) in zip(states(block), kept[block - first]) { room.keep(matrix, rows: rows, pool) }
   }
 
@@ -115,7 +118,7 @@ final class TrainingWorkspace {
   func restore(_ block: Int, rows: Int, _ pool: ThreadPool) {
     guard isRounded else { return }
     for (index, matrix) in states(block).enumerated() {
-      if kept.isEmpty || block == layerCount - 1 {
+      if isInPlace(block) {
         let count = rows * matrix.columns
         pool.split(count, grain: 1024, worth: count * 4) { range in
           cqk_t_round_in_place(matrix.pointer() + range.lowerBound, range.count)

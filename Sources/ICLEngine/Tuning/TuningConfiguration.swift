@@ -13,6 +13,9 @@ public enum TuningMethod: Sendable, Equatable, Codable {
 
   public static let lora = TuningMethod.lora()
 
+  /// Whether what examples begin with may go through the model once: dropout is drawn for every row by itself.
+  var sharesBeginnings: Bool { dropout == 0 }
+
   /// Share of what a low-rank update sees that is zeroed.
   var dropout: Float {
     if case .lora(_, _, _, let rate, _) = self { return rate }
