@@ -19,6 +19,21 @@ def test_output_of_c_and_of_other_threads_arrives(kernel):
     assert sorted(lines) == sorted([f"thread {t} {n}" for t in range(4) for n in range(100)] + ["from C"])
 
 
+def test_what_was_printed_arrives_before_the_question_that_follows_it(kernel):
+    # jupyter console shows what has arrived, asks, and shows nothing more before the answer.
+    identifier = kernel.submit('for n in 0..<50 { print("colour \\(n)?"); _ = readLine() }', allow_stdin=True)
+    for number in range(50):
+        kernel.client.get_stdin_msg(timeout=60)
+        arrived = ""
+        while kernel.client.iopub_channel.socket.poll(0):
+            message = kernel.client.get_iopub_msg(timeout=1)
+            if message["msg_type"] == "stream":
+                arrived += message["content"]["text"]
+        assert arrived == f"colour {number}?\n"
+        kernel.client.input("")
+    assert kernel.reply(identifier)["content"]["status"] == "ok"
+
+
 def test_200_megabytes_arrive_all_and_the_kernels_memory_stays_flat(kernel):
     before = peak_memory(kernel.pid)
     identifier = kernel.submit(

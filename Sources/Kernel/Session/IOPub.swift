@@ -36,6 +36,9 @@ package final class IOPub: Sendable {
     loop.sendWhenRoom(frames(type, content, parent))
   }
 
+  /// Returns when what was published before is on its way: messages of other sockets could overtake it until then.
+  func waitUntilSent() { loop.waitUntilSent(patience: .seconds(1)) }
+
   func status(_ state: String, parent: Data?) { publish("status", ["execution_state": state], parent: parent) }
 
   private func frames(_ type: String, _ content: some Encodable, _ parent: Data?) -> [Data] {

@@ -4,6 +4,7 @@ internal import Synchronization
 /// `readLine()` in a cell: the question goes to the client that asked for the cell, the answer to the cell.
 final class InputRequests: Sendable {
   private let channel: Channel
+  private let iopub: IOPub
   private struct Waiting {
     /// The execute_request whose cell asks.
     let request: String
@@ -14,7 +15,10 @@ final class InputRequests: Sendable {
   /// first, since that is the one its user sees.
   private let waiting = Mutex<[Waiting]>([])
 
-  init(_ channel: Channel) { self.channel = channel }
+  init(_ channel: Channel, after iopub: IOPub) {
+    self.channel = channel
+    self.iopub = iopub
+  }
 
   func start() {
     channel.start { [self] message in
@@ -39,6 +43,11 @@ final class InputRequests: Sendable {
     waiting.withLock {
       $0.append(Waiting(request: request.header.id, identities: request.identities, reply: reply))
     }
+    // A terminal's client shows what the cell has printed before it takes over the keyboard, and nothing afterwards: a
+    // question that the cell printed itself must be there first. The two go over connections of their own, which a
+    // client reads in no particular order when both have something: hence the head start.
+    iopub.waitUntilSent()
+    Thread.sleep(forTimeInterval: 0.005)
     channel.reply(to: request, "input_request", question)
   }
 

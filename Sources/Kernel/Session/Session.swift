@@ -79,11 +79,11 @@ package final class Session: Sendable {
     control = try Channel(
       try bound(.router, connection.controlPort), name: "control", messages: messages, signer: signer, replays: replays,
       log: log)
+    iopub = try IOPub(try bound(.xpub, connection.iopubPort), messages: messages)
     input = InputRequests(
       try Channel(
         try bound(.router, connection.stdinPort), name: "stdin", messages: messages, signer: signer, replays: replays,
-        log: log))
-    iopub = try IOPub(try bound(.xpub, connection.iopubPort), messages: messages)
+        log: log), after: iopub)
     heartbeat = try Heartbeat(try bound(.router, connection.heartbeatPort))
   }
 

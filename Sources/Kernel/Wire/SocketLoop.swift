@@ -22,6 +22,8 @@ package final class SocketLoop: @unchecked Sendable {
     /// Of messages that have not gone into the socket yet, those that the loop holds included.
     var bytes = 0
     var marks: [@Sendable () -> Void] = []
+    /// Those who wait until everything before them has gone into the socket.
+    var waitingForSent: [DispatchSemaphore] = []
     var waitingForRoom: [DispatchSemaphore] = []
     var started = false
     var stopping = false
@@ -90,6 +92,18 @@ package final class SocketLoop: @unchecked Sendable {
     if isOpen { done.wait() }
   }
 
+  /// Returns when everything whose sending was asked for before the call has gone into the socket, or after `patience`.
+  package func waitUntilSent(patience: DispatchTimeInterval) {
+    let sent = DispatchSemaphore(value: 0)
+    let isOpen = outgoing.withLock { state in
+      guard !state.closed else { return false }
+      state.waitingForSent.append(sent)
+      ring()
+      return true
+    }
+    if isOpen { _ = sent.wait(timeout: .now() + patience) }
+  }
+
   /// Sends what is queued, closes the socket and ends the thread. Returns when that is done.
   package func stop() {
     let started = outgoing.withLock { state in
@@ -131,10 +145,13 @@ package final class SocketLoop: @unchecked Sendable {
     while true {
       let (messages, marks, stopping) = outgoing.withLock { state in
         defer { (state.messages, state.marks) = ([], []) }
+        unsent.waiting += state.waitingForSent
+        state.waitingForSent = []
         return (state.messages, state.marks, state.stopping)
       }
       unsent.add(messages)
       let isAllSent = send(&unsent, isLast: stopping)
+      if isAllSent { unsent.tellWaiting() }
       if !marks.isEmpty {
         // Bounded, since a flooding client must not keep others waiting.
         receiveWaiting(atMost: 10_000, receive)
@@ -164,9 +181,15 @@ package final class SocketLoop: @unchecked Sendable {
     private var messages: [[Data]] = []
     private var next = 0
     var fullSince: ContinuousClock.Instant?
+    /// Signalled once nothing is left to send.
+    var waiting: [DispatchSemaphore] = []
 
     var first: [Data]? { next < messages.count ? messages[next] : nil }
     mutating func add(_ more: [[Data]]) { messages += more }
+    mutating func tellWaiting() {
+      for semaphore in waiting { semaphore.signal() }
+      waiting = []
+    }
     mutating func removeFirst() {
       messages[next] = []
       next += 1
@@ -204,6 +227,7 @@ package final class SocketLoop: @unchecked Sendable {
       socket.close()
       state.closed = true
       Self.giveRoom(&state)
+      for semaphore in state.waitingForSent { semaphore.signal() }
       Glibc.close(wake)
       Glibc.close(bell)
       return state.marks
