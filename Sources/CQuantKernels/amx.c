@@ -51,7 +51,7 @@ TARGET static void panel_steps(
     if (r < rows)
       row_steps(type, w + r * row_bytes, count, steps, at);
     else
-      for (size_t i = 0; i < steps; i++) store_step(at, i, _mm512_setzero_si512());
+      for (size_t i = 0; i < steps; i++) store_step(at, i, _mm512_setzero_si512(), 0);
   }
 }
 
@@ -239,7 +239,7 @@ TARGET static void column_tiles(
       if (r + i < rows)
         row_steps(type, w + (r + i) * row_bytes, columns, panels, out);
       else
-        for (size_t p = 0; p < panels; p++) store_step(out, p, _mm512_setzero_si512());
+        for (size_t p = 0; p < panels; p++) store_step(out, p, _mm512_setzero_si512(), 0);
     }
     for (size_t p = 0; p < panels; p++) {
       __m512i a = _mm512_load_si512(even + 1024 * p), b = _mm512_load_si512(odd + 1024 * p);

@@ -75,27 +75,26 @@ CQK_INLINE TARGET void multiply_steps(
   }
 }
 
-// Has some of a stretch's rows fetched while others are multiplied: rows lie so far apart that no processor guesses where
-// the next one begins, and unpacking would wait for each. `part` of `parts`.
-CQK_INLINE TARGET void fetch_rows(
-    const uint8_t *w, size_t row_bytes, size_t rows, size_t bytes, size_t part, size_t parts) {
-  for (size_t r = rows * part / parts; r < rows * (part + 1) / parts; r++)
-    for (size_t at = 0; at < bytes; at += 64) _mm_prefetch((const char *)w + r * row_bytes + at, _MM_HINT_T1);
+// Has a stretch's rows fetched, all at once: rows lie so far apart that no processor guesses where the next one begins,
+// and unpacking would wait for each. (Spread over the products before, the requests cost as much as the waiting.)
+CQK_INLINE TARGET void fetch_rows(const uint8_t *w, size_t row_bytes, size_t rows, size_t bytes) {
+  if (bytes == 0) return;
+  for (size_t r = 0; r < rows; r++, w += row_bytes) {
+    for (size_t at = 0; at < bytes; at += 64) _mm_prefetch((const char *)w + at, _MM_HINT_T1);
+    // A row seldom begins with a cache line: its last bytes may lie in one more.
+    _mm_prefetch((const char *)w + bytes - 1, _MM_HINT_T1);
+  }
 }
 
 // Rows of w that are unpacked together, steps of a stretch, rows of x that pass by while their sums wait.
-// A rest of up to a quarter goes along with the rows before it.
-enum { nt_rows = 64, nt_steps = 16, nt_tokens = 512, nt_most = 640 };
+// A rest of up to a quarter goes along with the rows before it. With more rows of w, those of x come from far less often.
+enum { nt_rows = 128, nt_steps = 16, nt_tokens = 512, nt_most = 640 };
 
-// Up to 64 rows of w to `out`, 1,024 bytes apart; up to the next multiple of 4, rows that are not there are 0.
+// Up to 128 rows of w to `out`, 1,024 bytes apart; up to the next multiple of 4, rows that are not there are 0.
 TARGET static void unpack_rows(
     cqk_type type, const uint8_t *w, size_t row_bytes, size_t rows, size_t count, size_t steps, uint8_t *out) {
-  for (size_t r = 0; r < (rows + tile_rows - 1) / tile_rows * tile_rows; r++) {
-    uint8_t *at = out + r * nt_steps * 64;
-    if (r < rows) row_steps(type, w + r * row_bytes, count, steps, at);
-    for (size_t s = 0; s < steps; s++)
-      store_step(at, s, r < rows ? step_order(_mm512_load_si512(at + 64 * s)) : _mm512_setzero_si512());
-  }
+  for (size_t r = 0; r < rows; r++) steps_of(type, w + r * row_bytes, count, steps, out + r * nt_steps * 64, 1);
+  for (size_t r = rows; r % tile_rows != 0; r++) memset(out + r * nt_steps * 64, 0, nt_steps * 64);
 }
 
 // y[x row, w row] from sums[w row, x row] of 16 × 16.
@@ -112,7 +111,7 @@ TARGET static void write_turned(
   }
 }
 
-// Some steps of 64 rows of w and one or two groups of x; sums [w row][x row].
+// Some steps of 128 rows of w and one or two groups of x; sums [w row][x row].
 CQK_INLINE TARGET void nt_groups(
     const uint8_t *x, size_t group_bytes, size_t width, const uint8_t *rows, size_t count, size_t steps, float *sums,
     size_t ld, int is_first, const int vectors) {
@@ -139,6 +138,7 @@ TARGET static void gemm_bf16(
   size_t stretch_bytes = k ? cqk_row_bytes(type, 32 * nt_steps) : 0;
   uint8_t *rows = scratch;
   float *sums = (float *)(void *)(rows + nt_rows * nt_steps * 64);
+  fetch_rows(w, row_bytes, cqk_min(nt_rows, n), cqk_row_bytes(type, cqk_min(32 * nt_steps, k)));
   for (size_t t0 = 0, tokens; t0 < t; t0 += tokens) {
     tokens = t - t0 <= nt_most ? t - t0 : nt_tokens;
     size_t groups = (tokens + 15) / 16, ld = 16 * groups;
@@ -156,9 +156,9 @@ TARGET static void gemm_bf16(
         size_t next_rows = n1 < n ? cqk_min(nt_rows, n - n1) : 0;
         size_t next_bytes = cqk_row_bytes(type, cqk_min(32 * nt_steps, k - 32 * s1));
         const uint8_t *next = (const uint8_t *)w + n1 * row_bytes + s1 / nt_steps * stretch_bytes;
+        fetch_rows(next, row_bytes, next_rows, next_bytes);
         for (size_t g = 0; g < groups; g += 2) {
           const uint8_t *at = x + g * group_bytes + s * 64 * width;
-          fetch_rows(next, row_bytes, next_rows, next_bytes, g / 2, (groups + 1) / 2);
           if (g + 1 < groups)
             nt_groups(at, group_bytes, 16, rows, filled, count, sums + 16 * g, ld, s == 0, 2);
           else
@@ -174,8 +174,9 @@ TARGET static void gemm_bf16(
   }
 }
 
-// For products with w from the left: columns that are unpacked together, tokens, and steps of 32 rows.
-enum { nn_columns = 256, nn_tokens = 512, nn_steps = 16 };
+// For products with w from the left: columns that are unpacked together, tokens whose sums wait, steps of 32 rows; and
+// tokens that pass by all of the columns together, so that what is rounded of them stays in the second cache.
+enum { nn_columns = 256, nn_tokens = 512, nn_steps = 16, nn_block = 128 };
 
 // 32·`steps` rows of w, of which `rows` are there, 256 columns of which `columns` are: panels of 32 columns, in each two
 // vectors, in each 16 pairs of rows (in the order of a step) × 16 columns for every step.
@@ -208,59 +209,77 @@ TARGET static void unpack_columns(
     }
 }
 
+// Where a panel's products with some tokens go.
+typedef struct {
+  float *sums;  // [token][32 columns], of the stretches before
+  float *x;     // after the last stretch
+  size_t ldx, columns;
+  int is_first, is_last, accumulate;
+} nn_place;
+
+// One panel with `tokens` rows of y: 64 bytes of each in a step, steps of a group of 16 rows one after another, and
+// `group_bytes` between groups.
+TARGET static void nn_panel(
+    const uint8_t *lanes, const uint8_t *y, size_t group_bytes, size_t tokens, size_t steps, nn_place place) {
+  __mmask16 mask[2];
+  for (size_t v = 0; v < 2; v++) {
+    size_t left = place.columns > 16 * v ? cqk_min(16, place.columns - 16 * v) : 0;
+    mask[v] = (__mmask16)((1u << left) - 1);
+  }
+  for (size_t i = 0; i < tokens; i += tile_rows) {
+    size_t after = i + tile_rows < tokens ? i + tile_rows : 0;
+    const uint8_t *rows = y + i / 16 * group_bytes + i % 16 * 64;
+    const uint8_t *next = y + after / 16 * group_bytes + after % 16 * 64;
+    float *at = place.sums + 32 * i;
+    __m512 tile[tile_rows][2];
+    for (size_t r = 0; r < tile_rows; r++)
+      for (size_t v = 0; v < 2; v++)
+        tile[r][v] = place.is_first ? _mm512_setzero_ps() : _mm512_load_ps(at + 32 * r + 16 * v);
+    multiply_steps(lanes, nn_steps * 1024, 1024, 0xffff, rows, 64, 1024, steps, tile, next, 2);
+    for (size_t r = 0; r < tile_rows; r++)
+      for (size_t v = 0; v < 2; v++) {
+        float *out = place.x + (i + r) * place.ldx + 16 * v;
+        if (!place.is_last) {
+          _mm512_store_ps(at + 32 * r + 16 * v, tile[r][v]);
+        } else if (i + r < tokens && mask[v]) {
+          __m512 sum = tile[r][v];
+          if (place.accumulate) sum = _mm512_add_ps(_mm512_maskz_loadu_ps(mask[v], out), sum);
+          _mm512_mask_storeu_ps(out, mask[v], sum);
+        }
+      }
+  }
+}
+
 TARGET static void gemm_nn_bf16(
     const uint16_t *packed, cqk_type type, const void *w, size_t row_bytes, float *x, size_t ldx, size_t t, size_t n,
     size_t first_k, size_t k, int accumulate, void *scratch) {
-  size_t steps = (n + 31) / 32;
+  size_t steps = (n + 31) / 32, group_bytes = steps * 1024;
   uint8_t *tiles = scratch;
   float *sums = (float *)(void *)(tiles + nn_columns / 16 * nn_steps * 1024);  // [panel][token][32 columns]
+  fetch_rows(
+      (const uint8_t *)w + cqk_row_bytes(type, first_k), row_bytes, cqk_min(32 * nn_steps, n),
+      cqk_row_bytes(type, cqk_min(nn_columns, k)));
   for (size_t t0 = 0; t0 < t; t0 += nn_tokens)
     for (size_t k0 = 0; k0 < k; k0 += nn_columns) {
       size_t columns = cqk_min(nn_columns, k - k0), tokens = cqk_min(nn_tokens, t - t0);
       const uint8_t *at_w = (const uint8_t *)w + cqk_row_bytes(type, first_k + k0);
       for (size_t s = 0; s < steps || s == 0; s += nn_steps) {
         size_t count = cqk_min(nn_steps, steps - s);
-        int is_last = s + count == steps;
         unpack_columns(type, at_w + 32 * s * row_bytes, row_bytes, n - 32 * s, columns, count, tiles);
         // The rows that come next, of these columns or of those beside them.
         int goes_down = s + nn_steps < steps;
         size_t s1 = goes_down ? s + nn_steps : 0, k1 = goes_down ? k0 : k0 + nn_columns;
-        size_t next_rows = k1 < k ? cqk_min(32 * nn_steps, n - 32 * s1) : 0;
-        size_t next_bytes = cqk_row_bytes(type, k1 < k ? cqk_min(nn_columns, k - k1) : 0);
-        const uint8_t *next_w = (const uint8_t *)w + cqk_row_bytes(type, first_k + k1) + 32 * s1 * row_bytes;
-        size_t panels = (columns + 31) / 32, tiles_down = (tokens + tile_rows - 1) / tile_rows;
-        for (size_t p = 0; p < columns; p += 32) {
-          __mmask16 mask[2];
-          for (size_t v = 0; v < 2; v++) {
-            size_t left = columns - p > 16 * v ? cqk_min(16, columns - p - 16 * v) : 0;
-            mask[v] = (__mmask16)((1u << left) - 1);
-          }
-          for (size_t i = 0; i < tokens; i += tile_rows) {
-            fetch_rows(
-                next_w, row_bytes, next_rows, next_bytes, p / 32 * tiles_down + i / tile_rows, panels * tiles_down);
-            const uint8_t *rows = (const uint8_t *)packed + ((t0 + i) / 16 * steps + s) * 1024 + i % 16 * 64;
-            size_t after = i + tile_rows < tokens ? i + tile_rows : 0;
-            const uint8_t *next = (const uint8_t *)packed + ((t0 + after) / 16 * steps + s) * 1024 + after % 16 * 64;
-            float *at = sums + (p * nn_tokens + 32 * i);
-            __m512 tile[tile_rows][2];
-            for (size_t r = 0; r < tile_rows; r++)
-              for (size_t v = 0; v < 2; v++)
-                tile[r][v] = s == 0 ? _mm512_setzero_ps() : _mm512_load_ps(at + 32 * r + 16 * v);
-            multiply_steps(
-                tiles + p / 16 * nn_steps * 1024, nn_steps * 1024, 1024, 0xffff, rows, 64, 1024, count, tile, next, 2);
-            for (size_t r = 0; r < tile_rows; r++)
-              for (size_t v = 0; v < 2; v++) {
-                float *out = x + (t0 + i + r) * ldx + k0 + p + 16 * v;
-                if (!is_last) {
-                  _mm512_store_ps(at + 32 * r + 16 * v, tile[r][v]);
-                } else if (i + r < tokens && mask[v]) {
-                  __m512 sum = tile[r][v];
-                  if (accumulate) sum = _mm512_add_ps(_mm512_maskz_loadu_ps(mask[v], out), sum);
-                  _mm512_mask_storeu_ps(out, mask[v], sum);
-                }
-              }
-          }
-        }
+        fetch_rows(
+            (const uint8_t *)w + cqk_row_bytes(type, first_k + k1) + 32 * s1 * row_bytes, row_bytes,
+            k1 < k ? cqk_min(32 * nn_steps, n - 32 * s1) : 0,
+            cqk_row_bytes(type, k1 < k ? cqk_min(nn_columns, k - k1) : 0));
+        for (size_t i = 0; i < tokens; i += nn_block)
+          for (size_t p = 0; p < columns; p += 32)
+            nn_panel(
+                tiles + p / 16 * nn_steps * 1024, (const uint8_t *)packed + (t0 + i) / 16 * group_bytes + s * 1024,
+                group_bytes, cqk_min(nn_block, tokens - i), count,
+                (nn_place){sums + p * nn_tokens + 32 * i, x + (t0 + i) * ldx + k0 + p, ldx, columns - p, s == 0,
+                           s + count == steps, accumulate});
       }
     }
 }

@@ -65,9 +65,9 @@ TARGET static void pack_bf16(const float *x, size_t ldx, uint16_t *packed, size_
   }
 }
 
-// A row's steps go to `out`.
-CQK_INLINE TARGET void store_step(uint8_t *out, size_t step, __m512i values) {
-  _mm512_store_si512(out + CQK_STEP_BYTES * step, values);
+// A row's steps go to `out`; `ordered` in the order in which packed inputs have them.
+CQK_INLINE TARGET void store_step(uint8_t *out, size_t step, __m512i values, const int ordered) {
+  _mm512_store_si512(out + CQK_STEP_BYTES * step, ordered ? STEP_ORDER(values) : values);
 }
 
 // A block's scale in all places. Read as a word and spread at once: no detour through a general register.
@@ -88,7 +88,7 @@ CQK_INLINE TARGET __m512i nibble_words(const uint8_t *at) {
   return _mm512_srlv_epi16(_mm512_maskz_permutexvar_epi8(0x5555555555555555u, twice, block), shift);
 }
 
-TARGET static void steps_q4_0(const uint8_t *b, size_t steps, uint8_t *out) {
+CQK_INLINE TARGET void steps_q4_0(const uint8_t *b, size_t steps, uint8_t *out, const int ordered) {
   const __m512 values = _mm512_setr_ps(-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7);
   const __m512i nibble = _mm512_set1_epi16(15), upper = _mm512_set1_epi16(16);
   size_t i = 0;
@@ -98,21 +98,21 @@ TARGET static void steps_q4_0(const uint8_t *b, size_t steps, uint8_t *out) {
         _mm512_mul_ps(values, block_scale16(b + 18)), _mm512_mul_ps(values, block_scale16(b)));
     __m512i first = _mm512_and_si512(nibble_words(b + 2), nibble);
     __m512i second = _mm512_or_si512(_mm512_and_si512(nibble_words(b + 20), nibble), upper);
-    store_step(out, i, _mm512_permutexvar_epi16(first, table));
-    store_step(out, i + 1, _mm512_permutexvar_epi16(second, table));
+    store_step(out, i, _mm512_permutexvar_epi16(first, table), ordered);
+    store_step(out, i + 1, _mm512_permutexvar_epi16(second, table), ordered);
   }
   if (i < steps) {
     __m512i table = _mm512_castsi256_si512((__m256i)_mm512_cvtneps_pbh(_mm512_mul_ps(values, block_scale16(b))));
-    store_step(out, i, _mm512_permutexvar_epi16(_mm512_and_si512(nibble_words(b + 2), nibble), table));
+    store_step(out, i, _mm512_permutexvar_epi16(_mm512_and_si512(nibble_words(b + 2), nibble), table), ordered);
   }
 }
 
-TARGET static void steps_q8_0(const uint8_t *b, size_t steps, uint8_t *out) {
+CQK_INLINE TARGET void steps_q8_0(const uint8_t *b, size_t steps, uint8_t *out, const int ordered) {
   for (size_t i = 0; i < steps; i++, b += 34) {
     __m512 d = block_scale16(b);
     __m512 low = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(b + 2))));
     __m512 high = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(b + 18))));
-    store_step(out, i, (__m512i)_mm512_cvtne2ps_pbh(_mm512_mul_ps(high, d), _mm512_mul_ps(low, d)));
+    store_step(out, i, (__m512i)_mm512_cvtne2ps_pbh(_mm512_mul_ps(high, d), _mm512_mul_ps(low, d)), ordered);
   }
 }
 
@@ -121,7 +121,7 @@ CQK_INLINE TARGET __m512i looked_up(__m256i codes, __m512i table) {
   return _mm512_permutexvar_epi16(_mm512_cvtepu8_epi16(codes), table);
 }
 
-TARGET static void steps_q4_K(const uint8_t *b, size_t steps, uint8_t *out) {
+CQK_INLINE TARGET void steps_q4_K(const uint8_t *b, size_t steps, uint8_t *out, const int ordered) {
   const __m512 values = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   const __m256i nibble = _mm256_set1_epi8(15);
   for (size_t i = 0; i < steps; i += 8, b += 144) {
@@ -140,13 +140,13 @@ TARGET static void steps_q4_K(const uint8_t *b, size_t steps, uint8_t *out) {
       __m256i low = _mm256_and_si256(q, nibble);
       __m256i high = _mm256_or_si256(
           _mm256_and_si256(_mm256_srli_epi16(q, 4), nibble), _mm256_set1_epi8(16));
-      store_step(out, i + j, looked_up(low, both));
-      store_step(out, i + j + 1, looked_up(high, both));
+      store_step(out, i + j, looked_up(low, both), ordered);
+      store_step(out, i + j + 1, looked_up(high, both), ordered);
     }
   }
 }
 
-TARGET static void steps_q6_K(const uint8_t *b, size_t steps, uint8_t *out) {
+CQK_INLINE TARGET void steps_q6_K(const uint8_t *b, size_t steps, uint8_t *out, const int ordered) {
   const __m256i nibble = _mm256_set1_epi8(15), pair = _mm256_set1_epi8(48), offset = _mm256_set1_epi8(32);
   for (size_t i = 0; i < steps; i += 8, b += 210) {
     float scale[16] __attribute__((aligned(64)));
@@ -167,13 +167,14 @@ TARGET static void steps_q6_K(const uint8_t *b, size_t steps, uint8_t *out) {
         size_t at = 8 * part + 2 * run;
         a = _mm512_mul_ps(a, _mm512_set1_ps(scale[at]));
         c = _mm512_mul_ps(c, _mm512_set1_ps(scale[at + 1]));
-        store_step(out, i + 4 * part + run, (__m512i)_mm512_cvtne2ps_pbh(c, a));
+        store_step(out, i + 4 * part + run, (__m512i)_mm512_cvtne2ps_pbh(c, a), ordered);
       }
     }
   }
 }
 
-TARGET static void steps_any(cqk_type type, const uint8_t *b, size_t count, size_t steps, uint8_t *out) {
+CQK_INLINE TARGET void steps_any(
+    cqk_type type, const uint8_t *b, size_t count, size_t steps, uint8_t *out, const int ordered) {
   for (size_t i = 0; i < steps; i += 16) {
     float values[512] __attribute__((aligned(64)));
     size_t left = cqk_min(512, count - 32 * i);
@@ -182,42 +183,48 @@ TARGET static void steps_any(cqk_type type, const uint8_t *b, size_t count, size
     b += cqk_row_bytes(type, left);
     for (size_t j = 0; j < 16 && i + j < steps; j++)
       store_step(
-          out, i + j, rounded32(_mm512_load_ps(values + 32 * j), _mm512_load_ps(values + 32 * j + 16)));
+          out, i + j, rounded32(_mm512_load_ps(values + 32 * j), _mm512_load_ps(values + 32 * j + 16)), ordered);
   }
 }
 
-TARGET static void steps_f32(const uint8_t *b, size_t count, size_t steps, uint8_t *out) {
+CQK_INLINE TARGET void steps_f32(const uint8_t *b, size_t count, size_t steps, uint8_t *out, const int ordered) {
   const float *at = (const float *)(const void *)b;
   for (size_t i = 0; i < steps; i++, at += 32) {
     size_t left = cqk_min(32, count - 32 * i);
     __mmask16 first = left >= 16 ? 0xffff : (__mmask16)((1u << left) - 1);
     __mmask16 second = left >= 32 ? 0xffff : left > 16 ? (__mmask16)((1u << (left - 16)) - 1) : 0;
-    store_step(out, i, rounded32(_mm512_maskz_loadu_ps(first, at), _mm512_maskz_loadu_ps(second, at + 16)));
+    store_step(out, i, rounded32(_mm512_maskz_loadu_ps(first, at), _mm512_maskz_loadu_ps(second, at + 16)), ordered);
   }
 }
 
-TARGET static void steps_bf16(const uint8_t *b, size_t count, size_t steps, uint8_t *out) {
+CQK_INLINE TARGET void steps_bf16(const uint8_t *b, size_t count, size_t steps, uint8_t *out, const int ordered) {
   const __m512i least = _mm512_set1_epi16(0x2380), size = _mm512_set1_epi16(0x7fff);
   for (size_t i = 0; i < steps; i++, b += 64) {
     size_t left = cqk_min(32, count - 32 * i);
     __mmask32 inside = left >= 32 ? 0xffffffffu : (1u << left) - 1;
     __m512i values = _mm512_maskz_loadu_epi16(inside, b);
     __mmask32 kept = _mm512_cmpge_epu16_mask(_mm512_and_si512(values, size), least);
-    store_step(out, i, _mm512_maskz_mov_epi16(kept, values));
+    store_step(out, i, _mm512_maskz_mov_epi16(kept, values), ordered);
   }
 }
 
-// `count` weights of one row, from the first step on.
-TARGET static void row_steps(cqk_type type, const uint8_t *b, size_t count, size_t steps, uint8_t *out) {
+// `count` weights of one row, from the first step on; `ordered` as in `store_step`.
+CQK_INLINE TARGET void steps_of(
+    cqk_type type, const uint8_t *b, size_t count, size_t steps, uint8_t *out, const int ordered) {
   switch (type) {
-    case CQK_Q4_0: steps_q4_0(b, steps, out); break;
-    case CQK_Q8_0: steps_q8_0(b, steps, out); break;
-    case CQK_Q4_K: steps_q4_K(b, steps, out); break;
-    case CQK_Q6_K: steps_q6_K(b, steps, out); break;
-    case CQK_F32: steps_f32(b, count, steps, out); break;
-    case CQK_BF16: steps_bf16(b, count, steps, out); break;
-    default: steps_any(type, b, count, steps, out); break;
+    case CQK_Q4_0: steps_q4_0(b, steps, out, ordered); break;
+    case CQK_Q8_0: steps_q8_0(b, steps, out, ordered); break;
+    case CQK_Q4_K: steps_q4_K(b, steps, out, ordered); break;
+    case CQK_Q6_K: steps_q6_K(b, steps, out, ordered); break;
+    case CQK_F32: steps_f32(b, count, steps, out, ordered); break;
+    case CQK_BF16: steps_bf16(b, count, steps, out, ordered); break;
+    default: steps_any(type, b, count, steps, out, ordered); break;
   }
+}
+
+// Likewise, as they stand in the row.
+TARGET static void row_steps(cqk_type type, const uint8_t *b, size_t count, size_t steps, uint8_t *out) {
+  steps_of(type, b, count, steps, out, 0);
 }
 
 TARGET static void pack_rows_bf16(const float *y, size_t ldy, uint16_t *packed, size_t t, size_t n) {

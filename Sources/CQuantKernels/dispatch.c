@@ -33,13 +33,3 @@ const cqk_kernels *cqk_kernels_for(cqk_isa isa) {
       return NULL;
   }
 }
-
-void cqk_transpose_f32(const float *in, size_t ldin, float *out, size_t ldout, size_t rows, size_t columns) {
-  // Squares of 16 × 16 keep both sides within a few cache lines.
-  for (size_t r0 = 0; r0 < rows; r0 += 16)
-    for (size_t c0 = 0; c0 < columns; c0 += 16) {
-      size_t r1 = cqk_min(rows, r0 + 16), c1 = cqk_min(columns, c0 + 16);
-      for (size_t c = c0; c < c1; c++)
-        for (size_t r = r0; r < r1; r++) out[c * ldout + r] = in[r * ldin + c];
-    }
-}

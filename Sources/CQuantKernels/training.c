@@ -67,6 +67,9 @@ void cqk_t_row_dots(const float *a, size_t a_stride, const float *b, size_t b_st
                     float *out) {
   CALL(row_dots, a, a_stride, b, b_stride, rows, n, out);
 }
+void cqk_t_transpose(const float *in, size_t ldin, float *out, size_t ldout, size_t rows, size_t columns) {
+  CALL(transpose, in, ldin, out, ldout, rows, columns);
+}
 void cqk_t_cross_entropy(float *logits, size_t rows, size_t v, const int32_t *targets, const float *weights,
                          float *sum, float *margin) {
   CALL(cross_entropy, logits, rows, v, targets, weights, sum, margin);

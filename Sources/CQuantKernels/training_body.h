@@ -231,6 +231,42 @@ static void NAME(softmax_back)(const float *p, float *dp, size_t rows, size_t co
   }
 }
 
+// 16 × 16 numbers: in blocks of 2d × 2d the upper right d × d and the lower left change places.
+#define UPPER(l, d) ((l) & (d) ? 16 + (l) - (d) : (l))
+#define LOWER(l, d) ((l) & (d) ? 16 + (l) : (l) + (d))
+#define LANES(half, d)                                                                                                \
+  half(0, d), half(1, d), half(2, d), half(3, d), half(4, d), half(5, d), half(6, d), half(7, d), half(8, d),        \
+      half(9, d), half(10, d), half(11, d), half(12, d), half(13, d), half(14, d), half(15, d)
+#define EXCHANGE(d)                                                                \
+  _Pragma("clang loop unroll(full)") for (size_t i = 0; i < 16; i++) if (!(i & d)) { \
+    v16 a = r[i], b = r[i + d];                                                    \
+    r[i] = __builtin_shufflevector(a, b, LANES(UPPER, d));                         \
+    r[i + d] = __builtin_shufflevector(a, b, LANES(LOWER, d));                     \
+  }
+
+static void NAME(transpose)(const float *in, size_t ldin, float *out, size_t ldout, size_t rows, size_t columns) {
+  for (size_t r0 = 0; r0 < rows; r0 += 16)
+    for (size_t c0 = 0; c0 < columns; c0 += 16) {
+      if (r0 + 16 > rows || c0 + 16 > columns) {
+        for (size_t c = c0; c < columns && c < c0 + 16; c++)
+          for (size_t i = r0; i < rows && i < r0 + 16; i++) out[c * ldout + i] = in[i * ldin + c];
+        continue;
+      }
+      v16 r[16];
+      for (size_t i = 0; i < 16; i++) r[i] = NAME(load)(in + (r0 + i) * ldin + c0);
+      EXCHANGE(1)
+      EXCHANGE(2)
+      EXCHANGE(4)
+      EXCHANGE(8)
+      for (size_t i = 0; i < 16; i++) NAME(store)(out + (c0 + i) * ldout + r0, r[i]);
+    }
+}
+
+#undef EXCHANGE
+#undef LANES
+#undef LOWER
+#undef UPPER
+
 static void NAME(row_dots)(const float *a, size_t a_stride, const float *b, size_t b_stride, size_t rows, size_t n,
                            float *out) {
   for (size_t r = 0; r < rows; r++) out[r] = NAME(dot)(a + r * a_stride, b + r * b_stride, n);

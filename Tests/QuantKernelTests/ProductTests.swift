@@ -102,7 +102,7 @@ struct ProductTests {
     let (rows, columns) = (19, 37)
     let x = values(rows * columns)
     var y = [Float](repeating: .nan, count: rows * columns)
-    cqk_transpose_f32(x, columns, &y, rows, rows, columns)
+    cqk_t_transpose(x, columns, &y, rows, rows, columns)
     for r in 0..<rows { for c in 0..<columns { #expect(y[c * rows + r] == x[r * columns + c]) } }
   }
 }

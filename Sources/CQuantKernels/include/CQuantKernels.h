@@ -201,7 +201,3 @@ static inline void cqk_pause(void) {
   __builtin_ia32_pause();
 #endif
 }
-
-// out[c, r] = in[r, c].
-void cqk_transpose_f32(
-    const float *CQK_NONNULL in, size_t ldin, float *CQK_NONNULL out, size_t ldout, size_t rows, size_t columns);

@@ -37,6 +37,9 @@ void cqk_t_swiglu(const float *gate, const float *up, float *h, size_t n);
 /// Replaces gate and up by their gradients, given dh.
 void cqk_t_swiglu_back(const float *dh, float *gate, float *up, size_t n);
 
+/// out[c, r] = in[r, c].
+void cqk_t_transpose(const float *in, size_t ldin, float *out, size_t ldout, size_t rows, size_t columns);
+
 /// dp = p · (dp - delta[r]) · scale, row by row.
 void cqk_t_softmax_back(const float *p, float *dp, size_t rows, size_t columns, size_t stride, const float *delta,
                         float scale);

@@ -178,18 +178,9 @@ package final class ProductPass {
   /// none is left. No sum crosses rows, so the bits are the same.
   /// - Parameter worth: multiply-adds of a row
   private func split(_ counts: [Int], grain: Int, worth: Int, _ body: (_ part: Int, _ index: Int, Range<Int>) -> Void) {
-    let grains = counts.map { ($0 + grain - 1) / grain }
-    let total = grains.reduce(0, +)
-    /// The grains `range` of all matrices, counted one matrix after another.
+    let total = counts.reduce(0) { $0 + ThreadPool.grains($1, of: grain) }
     func take(_ part: Int, _ range: Range<Int>) {
-      var start = 0
-      for (index, count) in grains.enumerated() {
-        let mine = range.clamped(to: start..<start + count)
-        if !mine.isEmpty {
-          body(part, index, (mine.lowerBound - start) * grain..<min(counts[index], (mine.upperBound - start) * grain))
-        }
-        start += count
-      }
+      ThreadPool.each(of: counts, grain: grain, in: range) { index, rows in body(part, index, rows) }
     }
     let worth = counts.reduce(0, +) * worth
     if rows > 1 {

@@ -73,18 +73,44 @@ package final class ThreadPool: Sendable {
   /// As ``splitParts(_:grain:worth:_:)`` where a share's time isn't known beforehand: threads take shares of `share`
   /// items until none is left. Which thread has which differs from run to run; results don't, since no share knows of
   /// another.
-  package func shareOut(_ count: Int, share: Int, worth: Int, _ body: (_ part: Int, Range<Int>) -> Void) {
-    let shares = (count + share - 1) / share
-    if threadCount == 1 || worth < Self.worthWaking || shares < 2 { return body(0, 0..<max(0, count)) }
+  /// - Parameter least: towards the end shares become smaller, down to so many items, so that nobody waits long for the
+  ///   last one; `share` is a multiple of it. `nil` for shares of one size.
+  package func shareOut(
+    _ count: Int, share: Int, least: Int? = nil, worth: Int, _ body: (_ part: Int, Range<Int>) -> Void
+  ) {
+    let least = least ?? share
+    if threadCount == 1 || worth < Self.worthWaking || count <= least { return body(0, 0..<max(0, count)) }
     let next = Atomic(0)
     run { part in
-      while true {
-        let lower = next.add(1, ordering: .relaxed).oldValue * share
-        if lower >= count { return }
-        body(part, lower..<min(count, lower + share))
+      var lower = next.load(ordering: .relaxed)
+      while lower < count {
+        let even = (count - lower + 2 * threadCount * least - 1) / (2 * threadCount * least) * least
+        let upper = lower + min(share, even)
+        let (isMine, current) = next.compareExchange(expected: lower, desired: upper, ordering: .relaxed)
+        if isMine { body(part, lower..<min(count, upper)) }
+        lower = isMine ? next.load(ordering: .relaxed) : current
       }
     }
   }
+
+  /// Calls `body` for what `range` has of each of several lists, which are counted one after another in grains of
+  /// `grain` items; a list's last grain may be smaller.
+  package static func each(
+    of counts: [Int], grain: Int, in range: Range<Int>, _ body: (_ list: Int, Range<Int>) -> Void
+  ) {
+    var start = 0
+    for (list, count) in counts.enumerated() {
+      let grains = grains(count, of: grain)
+      let mine = range.clamped(to: start..<start + grains)
+      if !mine.isEmpty {
+        body(list, (mine.lowerBound - start) * grain..<min(count, (mine.upperBound - start) * grain))
+      }
+      start += grains
+    }
+  }
+
+  /// How many grains `count` items are.
+  package static func grains(_ count: Int, of grain: Int) -> Int { (count + grain - 1) / grain }
 
   /// Multiply-adds below which waking a thread costs more than it gives: about 10 µs of work.
   private static let worthWaking = 400_000

@@ -89,15 +89,13 @@ struct DenseProducts {
         min(16, t), k)
     }
     let rooms = rooms.map { UnsafeMutableRawPointer($0.room(cqk_bf16_scratch_bytes(t) / 4)) }
-    let share = 64
-    let shares = maps.map { ($0.weight.rows + share - 1) / share }
-    let total = shares.reduce(0, +)
-    pool.shareOut(total, share: 1, worth: t * total * share * k / 8) { part, range in
-      for index in range {
-        var (map, first) = (0, index)
-        while first >= shares[map] { (map, first) = (map + 1, first - shares[map]) }
+    let counts = maps.map(\.weight.rows)
+    let total = counts.reduce(0) { $0 + ThreadPool.grains($1, of: Self.leastRows) }
+    pool.shareOut(
+      total, share: Self.mostRows / Self.leastRows, least: 1, worth: t * counts.reduce(0, +) * k / 8
+    ) { part, range in
+      ThreadPool.each(of: counts, grain: Self.leastRows, in: range) { map, rows in
         let (weight, y) = maps[map]
-        let rows = first * share..<min(weight.rows, (first + 1) * share)
         weight.withStored { start, type, bytesPerRow in
           table.gemm_bf16(
             numbers, type, start + rows.lowerBound * bytesPerRow, bytesPerRow, y.pointer(column: rows.lowerBound),
@@ -127,8 +125,8 @@ struct DenseProducts {
       }
     }
     let rooms = rooms.map { UnsafeMutableRawPointer($0.room(Int(CQK_NN_BF16_SCRATCH) / 4)) }
-    let share = columnShare(k, grain: maps.reduce(1) { max($0, $1.weight.grain) })
-    pool.shareOut(k, share: share, worth: count * k / 8) { part, range in
+    let least = maps.reduce(Self.leastColumns) { max($0, $1.weight.grain) }
+    pool.shareOut(k, share: max(Self.mostColumns, least), least: least, worth: count * k / 8) { part, range in
       for (index, (weight, _)) in maps.enumerated() {
         weight.withStored { start, type, bytesPerRow in
           table.gemm_nn_bf16(
@@ -139,12 +137,10 @@ struct DenseProducts {
     }
   }
 
-  /// Columns that a thread takes at a time: few enough that every thread has several shares, in whole blocks.
-  private func columnShare(_ columns: Int, grain: Int) -> Int {
-    var share = 256
-    while share > max(64, grain), columns < 4 * pool.threadCount * share { share /= 2 }
-    return share
-  }
+  /// Rows of a matrix that a thread takes at a time, columns on the way back: as many as a product takes together, and
+  /// fewer towards the end.
+  private static let (mostRows, leastRows) = (128, 32)
+  private static let (mostColumns, leastColumns) = (256, 64)
 
   /// ``mapBack(_:into:t:)`` with a matrix that isn't F32. Threads own columns, which they dequantize a stretch of rows at a
   /// time.
@@ -152,10 +148,10 @@ struct DenseProducts {
     _ weight: WeightMatrix, _ dequantize: Kernels.Dequantizer, _ y: Pointer, into x: Pointer, t: Int, accumulate: Bool
   ) {
     let (n, k) = (weight.rows, weight.columns)
-    let share = columnShare(k, grain: weight.type.blockSize)
+    let least = max(Self.leastColumns, weight.type.blockSize)
     weight.withRows(0..<n) { bytes in
       guard let start = bytes.baseAddress else { return }
-      pool.shareOut(k, share: share, worth: t * n * k) { part, columns in
+      pool.shareOut(k, share: max(Self.mostColumns, least), least: least, worth: t * n * k) { part, columns in
         // One thread alone has all columns as one share.
         let count = columns.count
         let stretch = max(1, Self.cachedFloats / count)
@@ -249,7 +245,7 @@ struct DenseProducts {
     case .reproducible, .bf16:
       let turned = scratch.room(n * t)
       if isNarrow(n) {
-        cqk_transpose_f32(y, ldy, turned, t, t, n)
+        cqk_t_transpose(y, ldy, turned, t, t, n)
         return pool.split(k, grain: 16, worth: t * n * k) { range in
           Self.continueNN(
             turned, t, x + range.lowerBound, ldx, w + range.lowerBound, ldw, t: n, n: t, k: range.count)
@@ -257,7 +253,7 @@ struct DenseProducts {
       }
       pool.split(n, grain: 16, worth: t * n * k) { range in
         let rows = turned + range.lowerBound * t
-        cqk_transpose_f32(y + range.lowerBound, ldy, rows, t, t, range.count)
+        cqk_t_transpose(y + range.lowerBound, ldy, rows, t, t, range.count)
         Self.continueNN(rows, t, x, ldx, w + range.lowerBound * ldw, ldw, t: range.count, n: t, k: k)
       }
     case .openBLAS:

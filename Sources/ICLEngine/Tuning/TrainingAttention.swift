@@ -122,11 +122,11 @@ final class TrainingAttention {
           cqk_t_row_dots(
             dOut, dOutput.columns, output.pointer(row: tile.row, column: head * e), output.columns, n, e,
             scratch.delta.pointer())
-          cqk_transpose_f32(p, ld, turned, self.tile, n, end)
+          cqk_t_transpose(p, ld, turned, self.tile, n, end)
           scatter(turned, dOut, dOutput.columns, tile, scratch, into: dv, column: keyColumn)
           cqk_t_softmax_back(p, dp, n, end, ld, scratch.delta.pointer(), scale)
           sum(dp, k, column: keyColumn, tile, scratch, into: dq.pointer(row: tile.row, column: head * e), dq.columns)
-          cqk_transpose_f32(dp, ld, turned, self.tile, n, end)
+          cqk_t_transpose(dp, ld, turned, self.tile, n, end)
           scatter(turned, query, q.columns, tile, scratch, into: dk, column: keyColumn)
         }
       }
