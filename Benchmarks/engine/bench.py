@@ -160,7 +160,7 @@ def works(shop, types, many):
         "llama.cpp, prefix cached": lambda: shop.llama_prefix(shop.model("tiny", "Q8_0"), 50, 256, 32),
     }, {"transformers, whole": 8, "transformers, prefix cached": 1.5, "llama.cpp, prefix cached": 1.5})
     # The paper's own files are Q4_0.
-    for type in ("Q4_0", "Q8_0"):
+    for type in [type for type in ("Q4_0", "Q8_0") if type in types] or ["Q4_0"]:
         def tuned(**options):
             return shop.engine("tune", shop.model("tiny", type), "bf16", tokens=512, **options)
 
