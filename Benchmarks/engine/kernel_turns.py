@@ -60,7 +60,7 @@ def main():
         subprocess.run([clang(), *FLAGS, include, source, "-ldl", "-o", program], check=True)
         told = subprocess.run(
             [program, str(asked.repetitions), str(TYPES[asked.type]), str(asked.tokens), *libraries],
-            capture_output=True, text=True, check=True,
+            stdout=subprocess.PIPE, text=True, check=True,
         ).stdout  # fmt: skip
     for revision, built in zip(asked.revisions, libraries):
         told = told.replace(f"{str(built):<24}", f"{revision:<24}")

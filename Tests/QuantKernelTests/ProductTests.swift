@@ -99,7 +99,7 @@ struct ProductTests {
   }
 
   @Test func `a transposed matrix has its rows for columns`() {
-    let (rows, columns) = (19, 37)
+    let (rows, columns) = (35, 53)
     let x = values(rows * columns)
     var y = [Float](repeating: .nan, count: rows * columns)
     cqk_t_transpose(x, columns, &y, rows, rows, columns)

@@ -178,7 +178,7 @@ package final class ProductPass {
   /// none is left. No sum crosses rows, so the bits are the same.
   /// - Parameter worth: multiply-adds of a row
   private func split(_ counts: [Int], grain: Int, worth: Int, _ body: (_ part: Int, _ index: Int, Range<Int>) -> Void) {
-    let total = counts.reduce(0) { $0 + ThreadPool.grains($1, of: grain) }
+    let total = ThreadPool.grains(counts, of: grain)
     func take(_ part: Int, _ range: Range<Int>) {
       ThreadPool.each(of: counts, grain: grain, in: range) { index, rows in body(part, index, rows) }
     }

@@ -61,7 +61,7 @@ package final class ThreadPool: Sendable {
   package func splitParts(_ count: Int, grain: Int, worth: Int, _ body: (_ part: Int, Range<Int>) -> Void) {
     if count <= 0 { return }
     if threadCount == 1 || worth < Self.worthWaking || count <= grain { return body(0, 0..<count) }
-    let grains = (count + grain - 1) / grain
+    let grains = Self.grains(count, of: grain)
     let parts = threadCount
     run { part in
       let lower = min(count, grains * part / parts * grain)
@@ -109,8 +109,12 @@ package final class ThreadPool: Sendable {
     }
   }
 
-  /// How many grains `count` items are.
-  package static func grains(_ count: Int, of grain: Int) -> Int { (count + grain - 1) / grain }
+  /// How many grains several lists are, as ``each(of:grain:in:_:)`` counts them.
+  package static func grains(_ counts: [Int], of grain: Int) -> Int {
+    counts.reduce(0) { $0 + grains($1, of: grain) }
+  }
+
+  private static func grains(_ count: Int, of grain: Int) -> Int { (count + grain - 1) / grain }
 
   /// Multiply-adds below which waking a thread costs more than it gives: about 10 µs of work.
   private static let worthWaking = 400_000

@@ -90,7 +90,7 @@ struct DenseProducts {
     }
     let rooms = rooms.map { UnsafeMutableRawPointer($0.room(cqk_bf16_scratch_bytes(t) / 4)) }
     let counts = maps.map(\.weight.rows)
-    let total = counts.reduce(0) { $0 + ThreadPool.grains($1, of: Self.leastRows) }
+    let total = ThreadPool.grains(counts, of: Self.leastRows)
     pool.shareOut(
       total, share: Self.mostRows / Self.leastRows, least: 1, worth: t * counts.reduce(0, +) * k / 8
     ) { part, range in

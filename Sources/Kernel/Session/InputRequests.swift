@@ -48,6 +48,8 @@ final class InputRequests: Sendable {
     // client reads in no particular order when both have something: hence the head start.
     iopub.waitUntilSent()
     Thread.sleep(forTimeInterval: 0.005)
+    // An interrupt may have ended it meanwhile.
+    guard waiting.withLock({ list in list.contains { $0.request == request.header.id } }) else { return }
     channel.reply(to: request, "input_request", question)
   }
 

@@ -21,7 +21,8 @@ package final class SocketLoop: @unchecked Sendable {
     var messages: [[Data]] = []
     /// Of messages that have not gone into the socket yet, those that the loop holds included.
     var bytes = 0
-    var marks: [@Sendable () -> Void] = []
+    /// Those who wait until everything that had arrived before has been handed on.
+    var waitingForReceived: [DispatchSemaphore] = []
     /// Those who wait until everything before them has gone into the socket.
     var waitingForSent: [DispatchSemaphore] = []
     var waitingForRoom: [DispatchSemaphore] = []
@@ -81,27 +82,20 @@ package final class SocketLoop: @unchecked Sendable {
   }
 
   /// Returns when every message that had arrived at the time of the call was handed to `receive`.
-  package func waitUntilReceived() {
+  package func waitUntilReceived() { wait(among: \.waitingForReceived, until: .distantFuture) }
+
+  /// Returns when everything whose sending was asked for before the call has gone into the socket, or after `patience`.
+  package func waitUntilSent(patience: DispatchTimeInterval) { wait(among: \.waitingForSent, until: .now() + patience) }
+
+  private func wait(among waiting: WritableKeyPath<Outgoing, [DispatchSemaphore]>, until end: DispatchTime) {
     let done = DispatchSemaphore(value: 0)
     let isOpen = outgoing.withLock { state in
       guard !state.closed else { return false }
-      state.marks.append { done.signal() }
+      state[keyPath: waiting].append(done)
       ring()
       return true
     }
-    if isOpen { done.wait() }
-  }
-
-  /// Returns when everything whose sending was asked for before the call has gone into the socket, or after `patience`.
-  package func waitUntilSent(patience: DispatchTimeInterval) {
-    let sent = DispatchSemaphore(value: 0)
-    let isOpen = outgoing.withLock { state in
-      guard !state.closed else { return false }
-      state.waitingForSent.append(sent)
-      ring()
-      return true
-    }
-    if isOpen { _ = sent.wait(timeout: .now() + patience) }
+    if isOpen { _ = done.wait(timeout: end) }
   }
 
   /// Sends what is queued, closes the socket and ends the thread. Returns when that is done.
@@ -143,21 +137,20 @@ package final class SocketLoop: @unchecked Sendable {
     defer { close() }
     var unsent = Unsent()
     while true {
-      let (messages, marks, stopping) = outgoing.withLock { state in
-        defer { (state.messages, state.marks) = ([], []) }
+      let (messages, waiting, stopping) = outgoing.withLock { state in
+        defer { (state.messages, state.waitingForReceived, state.waitingForSent) = ([], [], []) }
         unsent.waiting += state.waitingForSent
-        state.waitingForSent = []
-        return (state.messages, state.marks, state.stopping)
+        return (state.messages, state.waitingForReceived, state.stopping)
       }
       unsent.add(messages)
       let isAllSent = send(&unsent, isLast: stopping)
       if isAllSent { unsent.tellWaiting() }
-      if !marks.isEmpty {
+      if !waiting.isEmpty {
         // Bounded, since a flooding client must not keep others waiting.
         receiveWaiting(atMost: 10_000, receive)
-        for mark in marks { mark() }
+        for semaphore in waiting { semaphore.signal() }
       }
-      if stopping, isAllSent, messages.isEmpty, marks.isEmpty { return }
+      if stopping, isAllSent, messages.isEmpty, waiting.isEmpty { return }
       if stopping { continue }
       guard let arrived = try? socket.wait(orReadable: wake, milliseconds: isAllSent ? -1 : 2) else { return }
       if arrived.wake {
@@ -222,17 +215,15 @@ package final class SocketLoop: @unchecked Sendable {
   }
 
   private func close() {
-    let marks = outgoing.withLock { state -> [@Sendable () -> Void] in
-      guard !state.closed else { return [] }
+    outgoing.withLock { state in
+      guard !state.closed else { return }
       socket.close()
       state.closed = true
       Self.giveRoom(&state)
-      for semaphore in state.waitingForSent { semaphore.signal() }
+      for semaphore in state.waitingForReceived + state.waitingForSent { semaphore.signal() }
       Glibc.close(wake)
       Glibc.close(bell)
-      return state.marks
     }
-    for mark in marks { mark() }
     ended.signal()
   }
 }

@@ -26,8 +26,6 @@ import Testing
     ).with(ThreadPool(threadCount: threads))
   }
 
-  /// Training and inference share kernels and order of summation, so nothing but equality will do: a tuned adapter is
-  /// then measured by the very function that it was tuned on.
   @Test(arguments: [TensorType.q8_0, .f16])
   func `a quantized base wider than a share has the same gradients on any cores`(
     type: TensorType
@@ -52,6 +50,8 @@ import Testing
     #expect(one.allSatisfy { $0.contains { $0 != 0 } })
   }
 
+  /// Training and inference share kernels and order of summation, so nothing but equality will do: a tuned adapter is
+  /// then measured by the very function that it was tuned on.
   @Test func `the training pass gives the bits of the inference pass`() throws {
     let adapter = SmallModels.adapter(c)
     let model = try model()
