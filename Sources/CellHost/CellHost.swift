@@ -21,6 +21,7 @@ struct CellHost {
     }
     chs_die_with_parent()
     chs_buffer_output()
+    chs_set_program_name(strdup("notebook"))
     let moved = chs_move_descriptor(descriptor)
     let reports = chs_install()
     guard moved >= 0, reports >= 0, chs_hook_global_executor() else {

@@ -136,6 +136,8 @@ final class Host: Sendable {
         .threw(
           type: error.type, description: error.description, frames: error.frames,
           reached: Int(chs_marked(run.cell.id)))
+      } else if run.hasLeft.load(ordering: .relaxed) {
+        .left(reached: Int(chs_marked(run.cell.id)))
       } else {
         .completed
       }
@@ -323,6 +325,8 @@ extension Host: CellBridge {
     if line == nil, run.interrupts.load(ordering: .relaxed) > 0 { chs_park(CHS_INTERRUPTED, 0, nil) }
     return line
   }
+
+  func left() { runs.withLock { $0[chs_current_run()] }?.hasLeft.store(true, ordering: .relaxed) }
 
   func threw(_ error: any Error) {
     let id = chs_current_run()

@@ -37,6 +37,8 @@ final class Run: Sendable {
   let interrupts = Atomic<Int>(0)
   /// A second interrupt came: stop in library code too.
   let insist = Atomic<Bool>(false)
+  /// The top level ended before its last step, and that is as it should be.
+  let hasLeft = Atomic<Bool>(false)
   /// The cell's code has begun.
   let isLoaded = Atomic<Bool>(false)
 

@@ -7,7 +7,7 @@ import Synchronization
 /// A cell's top level is synchronous, so that its variables are plain globals which later cells can read; each
 /// `await` written there becomes a call of this function. The code runs as a task of its own, and is cancelled when
 /// the user interrupts the cell.
-public func __await<Value, Failure: Error>(
+public func __await<Value: ~Copyable, Failure: Error>(
   _ body: @escaping () async throws(Failure) -> Value
 ) throws(Failure) -> Value {
   let answer = Answer<Value, Failure>(body: body)
@@ -19,35 +19,9 @@ public func __await<Value, Failure: Error>(
   return try answer.take()
 }
 
-/// Starts what `async let` binds. The value is waited for before the statement that first uses it.
-public func __async<Value>(_ body: @escaping () async throws -> Value) -> __Started<Value> {
-  let started = __Started(body)
-  _ = CellTasks.add(started.task, run: chs_current_run())
-  return started
-}
-
-/// A task begun by a top-level `async let`.
-public final class __Started<Value>: @unchecked Sendable {
-  // Written before the task starts and by the task alone; read after it is over.
-  private let answer: Answer<Value, any Error>
-  let task: Task<Void, Never>
-
-  init(_ body: @escaping () async throws -> Value) {
-    let answer = Answer<Value, any Error>(body: body)
-    self.answer = answer
-    task = Task.detached(priority: .userInitiated) { await answer.run() }
-  }
-
-  /// The value, once it is there, for an `async let` whose right side cannot throw.
-  public func value() throws -> Value {
-    answer.wait()
-    return try answer.take()
-  }
-}
-
 /// Carries a value from a task to the thread that waits for it.
-private final class Answer<Value, Failure: Error>: @unchecked Sendable {
-  // `result` is written once before `done` is signalled and read only after it was waited for.
+private final class Answer<Value: ~Copyable, Failure: Error>: @unchecked Sendable {
+  // `result` is written once before `done` is signalled and taken only after it was waited for.
   private let body: () async throws(Failure) -> Value
   private var result: Result<Value, Failure>?
   private let done = DispatchSemaphore(value: 0)
@@ -63,14 +37,12 @@ private final class Answer<Value, Failure: Error>: @unchecked Sendable {
     done.signal()
   }
 
-  func wait() {
-    done.wait()
-    // Leaves the semaphore as it was, so that the value may be asked for again.
-    done.signal()
-  }
+  func wait() { done.wait() }
 
   func take() throws(Failure) -> Value {
-    guard let result else { preconditionFailure("an answer is taken only after it was waited for") }
+    guard let result = result.take() else {
+      preconditionFailure("an answer is taken once, after it was waited for")
+    }
     return try result.get()
   }
 }
@@ -96,8 +68,9 @@ public enum CellTasks {
     for task in waiting.values { task.cancel() }
   }
 
-  /// Forgets the tasks of a run that is over.
+  /// Cancels and forgets the tasks of a run that is over.
   public static func forget(run: UInt64) {
-    tasks.withLock { $0[run] = nil }
+    // What is left of them is an `async let` that the cell didn't come to wait for.
+    for task in tasks.withLock({ $0.removeValue(forKey: run) })?.values.map(\.self) ?? [] { task.cancel() }
   }
 }

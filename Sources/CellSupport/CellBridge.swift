@@ -10,6 +10,8 @@ public protocol CellBridge: Sendable {
   func readLine(prompt: String) -> String?
   /// Notes the error that a cell's top level threw.
   func threw(_ error: any Error)
+  /// Notes that the cell's top level ended before its last step, well.
+  func left()
 }
 
 public enum CellSupport {
@@ -56,7 +58,8 @@ public func readLine(prompt: String) -> String? {
 @inline(never)
 private func report(_ error: UnsafeRawPointer) {
   // An `any Error` is one reference; the caller gives it away, which the bit cast takes over.
-  CellSupport.bridge?.threw(unsafeBitCast(error, to: (any Error).self))
+  let error = unsafeBitCast(error, to: (any Error).self)
+  if error is NoValue { CellSupport.bridge?.left() } else { CellSupport.bridge?.threw(error) }
 }
 
 /// Cells are linked so that this takes the place of the runtime's `swift_errorInMain`: an error that reaches a

@@ -75,6 +75,8 @@ package enum HostEvent: Codable, Sendable, Equatable {
 /// How a run ended.
 package enum RunOutcome: Codable, Sendable, Equatable {
   case completed
+  /// The cell ended well, before its last steps: the variables that they would declare don't exist.
+  case left(reached: Int)
   /// An error reached the top level.
   /// - frames: where it was thrown, as far as that is known.
   case threw(type: String, description: String, frames: [Frame], reached: Int)

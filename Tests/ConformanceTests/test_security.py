@@ -106,9 +106,9 @@ TRAP = "#error(\"code of the working directory was read\")\n"
 @pytest.fixture
 def hostile_folder(tmp_path):
     """A working directory, as somebody else's repository might bring it along, full of what could be picked up."""
-    for name in ("Package.swift", "main.swift", "Foundation.swift", "CellSupport.swift", "Cell1.swift", "Prelude.swift"):
+    for name in ("Package.swift", "main.swift", "Foundation.swift", "CellSupport.swift", "In1.swift", "Prelude.swift"):
         (tmp_path / name).write_text(TRAP)
-    for name in ("Foundation", "CellSupport", "NotebookDisplay", "ICLEngine", "Swift", "Cell1", "Glibc"):
+    for name in ("Foundation", "CellSupport", "NotebookDisplay", "ICLEngine", "Swift", "In1", "Glibc"):
         (tmp_path / f"{name}.swiftmodule").write_text("not a module")
         (tmp_path / f"{name}.swiftinterface").write_text(f"// swift-interface-format-version: 1.0\n{TRAP}")
     (tmp_path / "module.modulemap").write_text('module Glibc { header "trap.h" }\nmodule Hostile { header "trap.h" }\n')
@@ -124,7 +124,7 @@ def hostile_folder(tmp_path):
     library = tmp_path / "libtrap.so"
     subprocess.run(["cc", "-shared", "-fPIC", "-I/nowhere", "-o", library, source], check=True, cwd="/")
     for name in (
-        "libCell1.so", "libCell2.so", "libPrelude.so", "libFoundation.so", "libswiftCore.so", "libzmq.so.5",
+        "libIn1.so", "libIn2.so", "libPrelude.so", "libFoundation.so", "libswiftCore.so", "libzmq.so.5",
         "libsqlite3.so.0", "libsourcekitdInProc.so", "libopenblas.so.0", "swiftrt.o",
     ):  # fmt: skip
         (tmp_path / name).write_bytes(library.read_bytes())

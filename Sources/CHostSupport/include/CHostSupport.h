@@ -137,6 +137,9 @@ void chs_die_with_parent(void);
 /// Ends the process and everything that cells have started in its group, at once.
 _Noreturn void chs_end_group(void);
 
+/// What the process is called in lines that libraries log, in place of its executable. The name is kept, not copied.
+void chs_set_program_name(char *name);
+
 /// Says that the calling thread serves the host: a trap on it ends the process.
 void chs_serve(void);
 

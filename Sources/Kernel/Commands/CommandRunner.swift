@@ -57,7 +57,7 @@ package final class CommandRunner: CellRunner {
     if let whole = cell.whole, let error = complaint("%%" + whole.name, isCell: true) { return error }
     for case .command(let name, _, let line) in cell.parts {
       if let error = complaint("%" + name, isCell: false) {
-        return Traceback.plain(error.name, error.value, lines: ["  at Cell[\(request.executionCount)]:\(line)"])
+        return Traceback.plain(error.name, error.value, lines: ["  at In[\(request.executionCount)]:\(line)"])
       }
     }
     return nil

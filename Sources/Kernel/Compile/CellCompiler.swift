@@ -65,7 +65,7 @@ package final class CellCompiler: Sendable {
 
   /// - Parameters:
   ///   - module: name of the module to make, unique in the session.
-  ///   - label: what the cell is called in messages: `Cell[3]`.
+  ///   - label: what the cell is called in messages: `In[3]`.
   ///   - header: imports that the user doesn't see, one per line.
   ///   - tools: runs the compiler and the linker, and ends them when it is cancelled. Cells of several shells are
   ///     compiled at the same time.
@@ -73,24 +73,89 @@ package final class CellCompiler: Sendable {
     _ source: CellSource, module: String, label: String, header: [String], optimized: Bool = false,
     tools: ToolRunner
   ) throws -> CompiledCell {
+    func attempt(_ source: CellSource) throws -> CompiledCell {
+      try compileOnce(source, module: module, label: label, header: header, optimized: optimized, tools: tools)
+    }
+    // What the compiler says of a cell that awaits, it has to say of the user's own text.
+    let opinion = source.isAsynchronous ? Opinion { self.opinion(on: source, label, module, header, tools) } : nil
     do {
-      return try compileOnce(
-        source, module: module, label: label, header: header, optimized: optimized, tools: tools)
-    } catch CompileFailure.diagnostics where source.isTentative {
-      return try compileOnce(
-        source.asStatements, module: module, label: label, header: header, optimized: optimized, tools: tools)
+      var compiled: CompiledCell
+      do {
+        compiled = try attempt(source)
+      } catch CompileFailure.diagnostics where source.isTentative {
+        compiled = try attempt(source.asStatements)
+      }
+      guard let found = opinion?.wait() else { return compiled }
+      let errors = Diagnostic.errors(found)
+      guard errors.isEmpty else { throw CompileFailure.diagnostics(errors) }
+      compiled.warnings = Diagnostic.warnings(found, in: label, of: source)
+      return compiled
+    } catch CompileFailure.diagnostics(let own) where source.edited.text != source.original {
+      // Of errors in the edited text, only those count that the user's text has, and as it has them.
+      let found = opinion?.wait() ?? self.opinion(on: source, label, module, header, tools)
+      let errors = Diagnostic.errors(found)
+      if !errors.isEmpty { throw CompileFailure.diagnostics(errors) }
+      throw CompileFailure.diagnostics(own + (source.isAsynchronous ? [Diagnostic.ofRewriting(label)] : []))
     }
   }
+
+  /// What the compiler says of the user's text as it stands, found while something else goes on.
+  private final class Opinion: Sendable {
+    private let found = Mutex<[Diagnostic]>([])
+    private let done = DispatchGroup()
+
+    init(_ ask: @escaping @Sendable () -> [Diagnostic]) {
+      done.enter()
+      Thread.detachNewThread {
+        let answer = ask()
+        self.found.withLock { $0 = answer }
+        self.done.leave()
+      }
+    }
+
+    func wait() -> [Diagnostic] {
+      done.wait()
+      return found.withLock { $0 }
+    }
+  }
+
+  /// Errors and warnings of the user's text, as a script of its own. Empty where the compiler fails for a reason that
+  /// isn't the cell's: then what it says of the edited text has to do.
+  private func opinion(
+    on source: CellSource, _ label: String, _ module: String, _ header: [String], _ tools: ToolRunner
+  ) -> [Diagnostic] {
+    let place = "\(folder)/\(module)-text"
+    defer { try? FileManager.default.removeItem(atPath: place) }
+    do {
+      try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
+      try write(source.original, header, label, to: place)
+      // Some errors and warnings are found only on the way to machine code.
+      let arguments = ["-emit-sil", "-primary-file", "\(place)/main.swift", "-module-name", module, "-o", "/dev/null"]
+      let result = try tools.run([environment.toolchain.frontend] + arguments + moduleFlags + Self.diagnosticFlags)
+      return Diagnostic.parse(
+        result.output, label: label, source: source, edited: source.unedited, file: place + "/main.swift",
+        lead: header.count + 1)
+    } catch {
+      return []
+    }
+  }
+
+  /// Writes a cell's `main.swift`; the user's first line comes after the header and one line more.
+  private func write(_ text: String, _ header: [String], _ label: String, to place: String) throws {
+    let lines = header + ["#sourceLocation(file: \"\(label)\", line: 1)", text]
+    try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: URL(fileURLWithPath: place + "/main.swift"))
+  }
+
+  private static let diagnosticFlags = ["-diagnostic-style", "llvm", "-no-color-diagnostics"]
 
   private func compileOnce(
     _ source: CellSource, module: String, label: String, header: [String], optimized: Bool, tools: ToolRunner
   ) throws -> CompiledCell {
     let cell = "\(folder)/\(module)"
     let header = header + ["typealias \(ModuleLedger.anchor(of: module)) = ()"]
-    let text = (header + ["#sourceLocation(file: \"\(label)\", line: 1)"]).joined(separator: "\n") + "\n"
     do {
       try FileManager.default.createDirectory(atPath: cell, withIntermediateDirectories: false)
-      try Data((text + source.edited.text + "\n").utf8).write(to: URL(fileURLWithPath: cell + "/main.swift"))
+      try write(source.edited.text, header, label, to: cell)
     } catch {
       throw CompileFailure.system(shortage() ?? "the session folder \(folder) can't be written: \(error)")
     }
@@ -114,7 +179,8 @@ package final class CellCompiler: Sendable {
         "-o", "\(cell)/main.o", "-emit-module-path", "\(folder)/\(module).swiftmodule",
         "-emit-module-doc-path", "\(folder)/\(module).swiftdoc",
         "-entry-point-function-name", entry, optimized ? "-O" : "-Onone",
-      ] + moduleFlags + ["-gline-tables-only", "-diagnostic-style", "llvm", "-no-color-diagnostics"])
+      ] + moduleFlags + ["-gline-tables-only"] + Self.diagnosticFlags
+        + (source.isAsynchronous ? ["-suppress-warnings"] : []))
     let found = Diagnostic.parse(
       compiled.output, label: label, source: source, file: cell + "/main.swift", lead: header.count + 1)
     guard compiled.succeeded else {
@@ -149,7 +215,7 @@ package final class CellCompiler: Sendable {
     return CompiledCell(
       module: module, library: library, entry: entry,
       interface: ModuleIdentifiers.read("\(folder)/\(module).swiftmodule"),
-      warnings: Diagnostic.warnings(found, in: label))
+      warnings: Diagnostic.warnings(found, in: label, of: source))
   }
 
   /// What the compiler and completion need to find modules and treat cells alike.
@@ -209,7 +275,7 @@ package final class CellCompiler: Sendable {
     let how =
       result.isTimedOut
       ? "took too long and was stopped"
-      : result.signal == 0 ? "ended with status \(result.status)" : "died of signal \(result.signal)"
+      : result.signal == 0 ? "ended with status \(result.status)" : "was killed by \(SignalName.of(result.signal))"
     return .tool("\(tool) \(how):\n\(result.output.suffix(4000))")
   }
 

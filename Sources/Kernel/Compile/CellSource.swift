@@ -16,6 +16,12 @@ package struct CellSource: Sendable {
   package let hasErrors: Bool
   /// Nothing but comments and space.
   package let isEmpty: Bool
+  /// Whether the top level awaits anything: `edited` then holds closures in place of that.
+  let isAsynchronous: Bool
+  /// Bytes of `original` whose value is the cell's result.
+  let resultRange: Range<Int>
+  /// What `async let` binds.
+  let asyncLets: Set<String>
 
   package init(_ text: String) { self = onDeepStack(for: text) { CellSource($0, readsControlFlow: true) } }
 
@@ -36,16 +42,17 @@ package struct CellSource: Sendable {
       hasResult = false
       isTentative = false
       stepCount = 0
+      isAsynchronous = false
+      resultRange = 0..<0
+      asyncLets = []
       return
     }
     hasErrors = false
     isEmpty = tree.statements.isEmpty
 
-    var rewriter = AwaitRewriter()
+    var rewriter = AwaitRewriter(tree)
     var edits = SourceEdits()
     var steps = Steps(itemCount: tree.statements.count)
-    // Bound by `async let`: their values come last.
-    var late: [String] = []
     var result: ExprSyntax?
     var tentative: StmtSyntax?
     for (index, item) in tree.statements.enumerated() {
@@ -57,10 +64,8 @@ package struct CellSource: Sendable {
           names.add(declaration, step: nil)
           break
         }
-        if variable.isAsyncLet {
-          late += variable.bindings.flatMap { Kernel.names(in: $0.pattern) }
-          break
-        }
+        // Those are declared at the end.
+        if variable.isAsyncLet { break }
         if !variable.isCertain { steps.close(&edits) }
         names.add(declaration, step: steps.open(end: end))
         if !variable.isCertain { steps.close(&edits) }
@@ -79,23 +84,26 @@ package struct CellSource: Sendable {
     }
     steps.close(&edits, always: true)
     let last = tree.statements.trimmedUTF8Range.upperBound
-    if !late.isEmpty {
-      names.add(late, step: steps.open(end: last))
-      edits.insert(rewriter.remaining(), at: last, .after)
+    var late: Set<String> = []
+    for (bound, text) in rewriter.asyncLets.ending() {
+      names.add(bound, step: steps.open(end: last))
+      edits.insert(text, at: last, .after)
       steps.close(&edits, always: true)
+      late.formUnion(bound)
     }
     Self.liftPrivate(in: tree, &edits)
     let workItem = "DispatchWorkItem"
     if names.mentioned.contains(workItem), !names.declarations.contains(where: { $0.name == workItem }) {
       edits.append(WorkItemRewriter.edits(for: tree))
     }
+    if text.contains("#function") { edits.append(PlaceRewriter.edits(for: tree)) }
     if let result {
       edits.insert("__result(", at: result.trimmedUTF8Range.lowerBound, .outerOpening)
       edits.insert(")", at: result.trimmedUTF8Range.upperBound, .outerClosing)
     }
     if let tentative {
       edits.insert("let __value = ", at: tentative.trimmedUTF8Range.lowerBound, .outerOpening)
-      edits.insert("; __result(__value)", at: tentative.trimmedUTF8Range.upperBound, .after)
+      edits.insert("; __result(__value)", at: tentative.trimmedUTF8Range.upperBound, .outerClosing)
     }
     edits.append(rewriter.edits)
     self.names = names
@@ -103,7 +111,13 @@ package struct CellSource: Sendable {
     hasResult = result != nil || tentative != nil
     isTentative = tentative != nil
     stepCount = steps.count
+    isAsynchronous = rewriter.isNeeded
+    resultRange = (result.map { Syntax($0) } ?? tentative.map { Syntax($0) })?.trimmedUTF8Range ?? 0..<0
+    asyncLets = late
   }
+
+  /// The user's text, unchanged, as the compiler's judgement of it is read.
+  var unedited: EditedSource { SourceEdits().apply(to: original) }
 
   /// One kind of line end, and neither a byte order mark nor the line that a script begins with.
   private static func plain(_ text: String) -> String {

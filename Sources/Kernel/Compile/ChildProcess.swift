@@ -20,9 +20,9 @@ package struct ToolResult: Sendable, Equatable {
   }
 }
 
-/// Runs tools, one at a time, and can be told to end the one that runs.
+/// Runs tools and can be told to end those that run.
 package final class ToolRunner: Sendable {
-  private struct State { var running: GuardedProcess?, cancelled = false }
+  private struct State { var running: [GuardedProcess] = [], cancelled = false }
   private let state = Mutex(State())
   private let guardian: String
 
@@ -31,11 +31,11 @@ package final class ToolRunner: Sendable {
 
   package var isCancelled: Bool { state.withLock { $0.cancelled } }
 
-  /// Ends the running tool, with whatever it started itself, and refuses new ones.
+  /// Ends the running tools, with whatever they started themselves, and refuses new ones.
   package func cancel() {
     state.withLock {
       $0.cancelled = true
-      $0.running?.end()
+      for process in $0.running { process.end() }
     }
   }
 
@@ -49,18 +49,18 @@ package final class ToolRunner: Sendable {
         throw CompileFailure.interrupted
       }
       if let ready, ready.begin(arguments) {
-        state.running = ready.tool.process
+        state.running.append(ready.tool.process)
         return (ready.tool, true)
       }
       let tool = try SpawnedTool(arguments, guardian: guardian)
-      state.running = tool.process
+      state.running.append(tool.process)
       return (tool, false)
     }
     defer { if isReady { ready?.removeArguments() } }
     var collected = Collected()
     collected.read(tool, limit: limit)
     close(tool.output)
-    state.withLock { $0.running = nil }
+    state.withLock { state in state.running.removeAll { $0.pid == tool.process.pid } }
     let (status, signal) = tool.process.wait()
     var result = ToolResult(
       status: status, signal: signal, output: String(decoding: collected.output, as: UTF8.self))

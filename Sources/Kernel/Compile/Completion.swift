@@ -234,7 +234,7 @@ package final class Completion: Sendable {
       info.declaration.map(DocumentationText.stripped) ?? "\(info.name ?? ""): \(info.type ?? "")")
     var markdown = "```swift\n\(declaration)\n```"
     var plain = declaration
-    if let module = info.module, !module.hasPrefix("Cell"), !module.hasPrefix("Completion"), module != "Prelude" {
+    if let module = info.module, !CellModule.isName(module), !module.hasPrefix("Completion") {
       markdown += "\n\n*from \(module)*"
       plain += "\n(from \(module))"
     }

@@ -3,7 +3,7 @@ package struct Diagnostic: Sendable, Equatable {
   package enum Severity: String, Sendable { case error, warning, note, remark }
   package var severity: Severity
   package var message: String
-  /// `Cell[3]`, or the path of another file.
+  /// `In[3]`, or the path of another file.
   package var file: String
   /// 1-based; the column counts characters. 0 where the compiler gave none.
   package var line: Int
@@ -14,6 +14,8 @@ package struct Diagnostic: Sendable, Equatable {
   package var fixIt: String?
   /// Where it goes: the first column that it takes or replaces.
   package var fixItColumn = 0
+  /// The place in bytes of the cell's text.
+  var offset = 0
   /// The place is in text that the kernel put into the cell.
   var isGenerated = false
 
@@ -51,12 +53,32 @@ package struct Diagnostic: Sendable, Equatable {
     return []
   }
 
+  /// For a cell that only the kernel's rewriting of `await` keeps from compiling.
+  static func ofRewriting(_ label: String) -> Diagnostic {
+    let message =
+      "a script may hold this; the kernel's own way to wait for it at a cell's top level doesn't fit here: put the code "
+      + "with 'await' into an async function and await that"
+    return Diagnostic(severity: .note, message: message, file: label, line: 0, column: 0)
+  }
+
   /// What a cell that compiles is told: warnings about the user's own text, with their notes.
-  static func warnings(_ found: [Diagnostic], in label: String) -> [Diagnostic] {
+  static func warnings(_ found: [Diagnostic], in label: String, of source: CellSource) -> [Diagnostic] {
     groups(found).filter { group in
-      group[0].severity == .warning && group[0].file == label && group[0].line > 0 && !group[0].isGenerated
-        && !noise.contains { group[0].message.contains($0) }
+      let warning = group[0]
+      return warning.severity == .warning && warning.file == label && warning.line > 0 && !warning.isGenerated
+        && !noise.contains { warning.message.contains($0) } && !isOfScript(warning, source)
     }.flatMap { $0 }
+  }
+
+  /// What is true of a script alone: that the value of the last expression is unused, and that variables belong to the
+  /// main actor.
+  private static func isOfScript(_ warning: Diagnostic, _ source: CellSource) -> Bool {
+    if warning.message.contains("unused"), source.resultRange.contains(warning.offset) { return true }
+    guard warning.message.contains("in the Swift 6 language mode"),
+      let variable = warning.message.firstMatch(of: /^main actor-isolated (?:let|var) '(.+?)'/)
+    else { return false }
+    // That one reads an `async let` without waiting is said in the same words.
+    return !source.asyncLets.contains(String(variable.1))
   }
 
   /// Each error or warning with the notes that follow it.
@@ -86,11 +108,13 @@ package struct Diagnostic: Sendable, Equatable {
 
   /// Reads what `swift-frontend -diagnostic-style llvm` printed, and maps places back to the user's text.
   /// - Parameters:
+  ///   - edited: what was compiled, where it isn't the cell's edited text.
   ///   - file: the file that was compiled; the end of the cell belongs to it rather than to the label.
   ///   - lead: lines in it before the user's first.
   package static func parse(
-    _ output: String, label: String, source: CellSource, file: String = "", lead: Int = 0
+    _ output: String, label: String, source: CellSource, edited: EditedSource? = nil, file: String = "", lead: Int = 0
   ) -> [Diagnostic] {
+    let edited = edited ?? source.edited
     let lines = output.split(separator: "\n", omittingEmptySubsequences: false)
     let userLines = source.original.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     var found: [Diagnostic] = []
@@ -101,9 +125,9 @@ package struct Diagnostic: Sendable, Equatable {
         diagnostic.line -= lead
       }
       if diagnostic.file == label {
-        let place = Place(
-          offset: source.edited.original(line: diagnostic.line, column: diagnostic.column), in: source.original)
-        diagnostic.isGenerated = source.edited.isInserted(line: diagnostic.line, column: diagnostic.column)
+        diagnostic.offset = edited.original(line: diagnostic.line, column: diagnostic.column)
+        let place = Place(offset: diagnostic.offset, in: source.original)
+        diagnostic.isGenerated = edited.isInserted(line: diagnostic.line, column: diagnostic.column)
         let row = diagnostic.line
         diagnostic.line = place.line
         diagnostic.column = place.column
@@ -112,7 +136,7 @@ package struct Diagnostic: Sendable, Equatable {
           diagnostic.fixIt = text
           // The compiler writes tabs as several spaces.
           let isPlain = !diagnostic.sourceLine.contains("\t")
-          let own = Place(offset: source.edited.original(line: row, column: column), in: source.original)
+          let own = Place(offset: edited.original(line: row, column: column), in: source.original)
           diagnostic.fixItColumn = isPlain && own.line == place.line ? own.column : place.column
         }
       }
@@ -121,7 +145,7 @@ package struct Diagnostic: Sendable, Equatable {
     return found
   }
 
-  /// `Cell[3]:2:5: error: cannot find 'x' in scope`
+  /// `In[3]:2:5: error: cannot find 'x' in scope`
   private static func header(_ line: Substring) -> Diagnostic? {
     for severity in [Severity.error, .warning, .note, .remark] {
       guard let range = line.firstRange(of: ": \(severity.rawValue): ") else { continue }

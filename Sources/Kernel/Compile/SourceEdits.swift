@@ -16,7 +16,7 @@ package struct SourceEdits: Sendable {
 
   /// Which of several insertions at one place comes first.
   package enum Rank: Int, Sendable {
-    case statementBefore, outerOpening, innerOpening, innerClosing, outerClosing, after
+    case statementBefore, outerOpening, innerOpening, innerClosing, outerClosing, statementAfter, after
   }
 
   package mutating func insert(_ text: String, at offset: Int, _ rank: Rank) {

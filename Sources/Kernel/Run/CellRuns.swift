@@ -20,7 +20,7 @@ enum Ending: Sendable {
     guard case .told(let outcome) = self else { return nil }
     switch outcome {
     case .completed: return steps
-    case .threw(_, _, _, let reached), .interrupted(_, let reached), .exited(_, let reached),
+    case .left(let reached), .threw(_, _, _, let reached), .interrupted(_, let reached), .exited(_, let reached),
       .inputRefused(let reached):
       return reached
     case .trapped(let trap): return trap.isFatalToHost ? nil : trap.reached

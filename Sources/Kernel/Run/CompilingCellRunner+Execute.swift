@@ -50,12 +50,12 @@ extension CompilingCellRunner {
     _ source: CellSource, _ request: CellRequest, _ execution: Execution,
     _ events: @escaping @Sendable (CellEvent) -> Void
   ) -> CellError? {
-    let label = "Cell[\(request.executionCount)]"
+    let label = "In[\(request.executionCount)]"
     // The host may die between planning and running, by another shell's cell: what was compiled for it is of no use
     // then, and a new plan is made for the new host.
     for _ in 0..<3 {
       if let failure = reviveHost(execution, events) { return failure }
-      var (record, generation) = plan(source, key: request.cellID ?? request.code)
+      var (record, generation) = plan(source, request.executionCount, key: request.cellID ?? request.code)
       let compiled: CompiledCell
       var times = CellTimes()
       do {
@@ -101,14 +101,14 @@ extension CompilingCellRunner {
     }
     do { return try attempt() } catch  where record.plan.isWorthAnother(error) {
       log.debug("compiled again with all imports", metadata: ["module": "\(record.module)"])
-      (record, generation) = plan(source, key: record.key, isFull: true)
+      (record, generation) = plan(source, request.executionCount, key: record.key, isFull: true)
       return try attempt()
     }
   }
 
   /// What the cell has to import, from the cells that ran and from those that are running: of the latter, what they
   /// have declared by now.
-  private func plan(_ source: CellSource, key: String, isFull: Bool = false) -> (LedgerRecord, Int) {
+  private func plan(_ source: CellSource, _ count: Int, key: String, isFull: Bool = false) -> (LedgerRecord, Int) {
     // Of a host that is too busy to answer, nothing is seen but what ended.
     let reached = state.withLock { $0.active.contains { $0.record != nil } } ? progress(within: 2) ?? [:] : [:]
     return state.withLock { state in
@@ -119,7 +119,9 @@ extension CompilingCellRunner {
       let plan = ledger.plan(for: source.names, key: key, isFull: isFull)
       let serial = state.nextModule
       state.nextModule += 1
-      let record = LedgerRecord(module: "Cell\(serial)", serial: serial, names: source.names, key: key, plan: plan)
+      state.modules[count, default: 0] += 1
+      let module = CellModule.name(count, run: state.modules[count] ?? 1)
+      let record = LedgerRecord(module: module, serial: serial, names: source.names, key: key, plan: plan)
       return (record, state.generation)
     }
   }
@@ -207,7 +209,7 @@ extension CompilingCellRunner {
     case .died(let status, let signal, let lost):
       let how =
         signal == 0
-        ? "ended with status \(status)" : "was ended by \(Traceback.signalName(Int(signal))) (signal \(signal))"
+        ? "ended with status \(status)" : "was killed by \(SignalName.of(signal))"
       let hint = signal == SIGKILL ? ["Where nobody killed it on purpose, memory has run out."] : []
       return Traceback.plain(
         "HostDied", "the process that runs cells \(how)",

@@ -94,7 +94,7 @@ extension CompilingCellRunner {
       state.comms = [:]
       for question in state.progress.values { question.put([:]) }
       if active.isEmpty, !state.isShutDown {
-        let how = signal == 0 ? "ended with status \(status)" : "was ended by signal \(signal)"
+        let how = signal == 0 ? "ended with status \(status)" : "was killed by \(SignalName.of(signal))"
         state.notices += "The process that runs cells \(how) between two cells; a new one was started. \(text)\n"
       }
       return (active, state.isShutDown ? "" : text)

@@ -20,6 +20,8 @@ package final class CompilingCellRunner: CellRunner {
     var generation = 0
     var nextRun: UInt64 = 1
     var nextModule = 1
+    /// How many modules had each number.
+    var modules: [Int: Int] = [:]
     /// Requests on their way, and runs that the host works on; both in the order in which they began.
     var executions: [Execution] = []
     var active: [ActiveRun] = []
@@ -110,12 +112,12 @@ package final class CompilingCellRunner: CellRunner {
       var ledger = empty
       let plan = ledger.plan(for: source.names, key: "prelude")
       let compiled = try compiler.compile(
-        source, module: "Prelude", label: "prelude", header: plan.header, tools: execution.tools)
+        source, module: CellModule.prelude, label: "prelude", header: plan.header, tools: execution.tools)
       let ending = run(compiled, execution, wantsResult: false, allowStdin: false) { _ in }
       let failure = error(for: ending, wasInterrupted: execution.isInterrupted)
       let reached = ending.reached(of: source.stepCount) ?? 0
       ledger.record(
-        "Prelude", names: source.names, key: "prelude", plan: plan, interface: compiled.interface, reached: reached)
+        CellModule.prelude, names: source.names, key: "prelude", plan: plan, interface: compiled.interface, reached: reached)
       let recorded = ledger
       state.withLock {
         $0.prelude = compiled

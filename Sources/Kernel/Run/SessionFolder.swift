@@ -30,7 +30,8 @@ final class SessionFolder: Sendable {
   /// Removes the cells that were compiled here.
   func removeCells() {
     for name in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] {
-      if name.hasPrefix("Cell") { try? FileManager.default.removeItem(atPath: "\(path)/\(name)") }
+      // A cell's folder, its module and what goes with it.
+      if CellModule.isName(name.prefix { $0 != "." }), !name.hasPrefix(CellModule.prelude) { try? FileManager.default.removeItem(atPath: "\(path)/\(name)") }
     }
   }
 

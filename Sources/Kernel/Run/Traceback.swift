@@ -54,7 +54,7 @@ struct Traceback: Sendable {
   /// `nil` when the cell ended well.
   func error(for outcome: RunOutcome, wasInterrupted: Bool) -> CellError? {
     switch outcome {
-    case .completed: nil
+    case .completed, .left: nil
     case .threw(_, let description, _, _) where wasInterrupted:
       Self.interrupted(description.split(separator: "\n").map { "  " + $0 })
     case .threw(let type, let description, let frames, _):
@@ -124,12 +124,11 @@ struct Traceback: Sendable {
     case SIGFPE: "ArithmeticException"
     case SIGABRT: "Abort"
     case SIGILL, SIGTRAP: "Trap"
-    case SIGKILL: "Killed"
-    default: "Signal\(signal)"
+    default: SignalName.of(Int32(signal))
     }
   }
 
-  /// `Cell3.MyError` is `MyError` to the user.
+  /// `In3.MyError` is `MyError` to the user.
   static func shortened(_ name: String) -> String {
     let bytes = Array(name.utf8)
     guard bytes.contains(UInt8(ascii: ".")) else { return name }
@@ -148,16 +147,15 @@ struct Traceback: Sendable {
     return String(decoding: kept, as: UTF8.self)
   }
 
-  /// Where `Cell3.` or `Swift.` ends that begins at a place between words.
+  /// Where `In3.` or `Swift.` ends that begins at a place between words.
   private static func endOfHiddenModule(_ bytes: [UInt8], _ start: Int) -> Int? {
     let rest = bytes[start...]
     if rest.starts(with: "Swift.".utf8) { return start + 6 }
-    guard rest.starts(with: "Cell".utf8) else { return nil }
-    let digits = rest.dropFirst(4).prefix { $0 >= 0x30 && $0 <= 0x39 }
-    guard !digits.isEmpty, digits.endIndex < bytes.count, bytes[digits.endIndex] == UInt8(ascii: ".") else {
-      return nil
-    }
-    return digits.endIndex + 1
+    let end = rest.firstIndex { !isOfWord($0) } ?? rest.endIndex
+    guard end < bytes.count, bytes[end] == UInt8(ascii: "."),
+      CellModule.isName(String(decoding: rest[..<end], as: UTF8.self))
+    else { return nil }
+    return end + 1
   }
 
   private static func isOfWord(_ byte: UInt8) -> Bool {
@@ -184,7 +182,7 @@ struct Traceback: Sendable {
       if repeats > 0 { lines.append(paint.gray("     … \(repeats) more calls like this")) }
       repeats = 0
     }
-    for symbol in symbols.lazy.flatMap({ $0 }) where symbol.file.hasPrefix("Cell[") && symbol.line > 0 {
+    for symbol in symbols.lazy.flatMap({ $0 }) where symbol.file.hasPrefix("In[") && symbol.line > 0 {
       if symbol.function.hasPrefix(Self.failurePrefix) { continue }
       let name = Self.readable(symbol.function)
       let place = "\(symbol.file):\(symbol.line)"
@@ -255,7 +253,7 @@ struct Traceback: Sendable {
   private func symbolize(_ frames: [Frame]) -> [[Symbol]] {
     let inCells = frames.filter { frame in
       let name = (frame.image as NSString).lastPathComponent
-      return name.hasPrefix("libCell") || name.hasPrefix("libPrelude")
+      return name.hasPrefix("lib") && CellModule.isName(String(name.dropFirst(3).prefix { $0 != "." }))
     }.prefix(64)
     guard !inCells.isEmpty else { return [] }
     let queries = inCells.map { "\"\($0.image)\" 0x\(String($0.offset, radix: 16))" }

@@ -27,9 +27,9 @@ import Testing
 
   @Test func `lines keep their numbers around commands`() {
     let error = notebook.run("let a = 1\n%help\n\nlet b = missing").error
-    #expect(error?.value.contains("Cell[1]:4:9") == true, "\(error?.value ?? "")")
+    #expect(error?.value.contains("In[1]:4:9") == true, "\(error?.value ?? "")")
     let second = notebook.run("%%time\n\nlet b = missing").error
-    #expect(second?.value.contains("Cell[2]:3:9") == true, "\(second?.value ?? "")")
+    #expect(second?.value.contains("In[2]:3:9") == true, "\(second?.value ?? "")")
   }
 
   @Test func `a percent sign that is Swift stays Swift`() {
@@ -54,7 +54,7 @@ import Testing
     let bundle = answer.events.compactMap { if case .display(let bundle, _, _) = $0 { bundle } else { nil } }.first
     let lines = try #require(bundle).plainText.split(separator: "\n").map(String.init)
     func row(_ name: String) -> String { lines.first { $0.hasPrefix(name) } ?? "" }
-    #expect(row("numbers").contains("[Double]") && row("numbers").contains("Cell[1]"), "\(lines)")
+    #expect(row("numbers").contains("[Double]") && row("numbers").contains("In[1]"), "\(lines)")
     #expect(row("twice").contains("(Int) -> Int"), "\(lines)")
     #expect(row("Thing").contains("struct"))
     #expect(row("given").contains("prelude"))

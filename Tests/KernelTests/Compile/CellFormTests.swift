@@ -28,20 +28,20 @@ import Testing
     expect("let a = 1\r\nlet text = \"\"\"\r\n  one\r\n  two\r\n  \"\"\"\r\nprint(text, a)\r\n", "one\ntwo 1\n")
     expect("let b = 2\rb + 1", "3")
     #expect(
-      plain(notebook.run("let c = 1\r\nlet d = 2\r\n  missing").error).contains("Cell[3]:3:3: error: cannot find"))
+      plain(notebook.run("let c = 1\r\nlet d = 2\r\n  missing").error).contains("In[3]:3:3: error: cannot find"))
   }
 
   @Test func `a byte order mark and the first line of a script are no code`() {
     expect("\u{FEFF}let marked = 1\nmarked", "1")
     expect("#!/usr/bin/env swift\nlet scripted = #line\nscripted", "2")
-    #expect(plain(notebook.run("#!/usr/bin/swift\nmissing").error).contains("Cell[3]:2:1"))
+    #expect(plain(notebook.run("#!/usr/bin/swift\nmissing").error).contains("In[3]:2:1"))
   }
 
   @Test func `tabs stay tabs, and a caret stands under its character`() {
     expect("if true {\n\tlet x = 1\n\tprint(x)\n}", "1\n")
     #expect(
       plain(notebook.run("func f() {\n\t\tmissing()\n}").error)
-        == "Cell[2]:2:3: error: cannot find 'missing' in scope\n2 | \t\tmissing()\n  | \t\t^")
+        == "In[2]:2:3: error: cannot find 'missing' in scope\n2 | \t\tmissing()\n  | \t\t^")
   }
 
   @Test func `@main is answered with what to write instead`() {

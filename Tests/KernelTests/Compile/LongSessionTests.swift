@@ -93,7 +93,7 @@ import Testing
   @Test func `an error in a cell is told at its own line, whatever is imported`() {
     notebook.run("extension Int { var doubled: Int { self * 2 } }\nlet known = 1")
     let answer = notebook.run("let fine = known\nfine.nothing")
-    #expect(answer.error?.value.contains("Cell[2]:2:6") == true, "\(answer.error?.value ?? "")")
+    #expect(answer.error?.value.contains("In[2]:2:6") == true, "\(answer.error?.value ?? "")")
   }
 
   @Test func `work items are made from a closure behind them`() {

@@ -18,7 +18,7 @@ import Testing
     let text = warnings("let kept = 1\nfunc f() -> Int {\n  var x = 1\n  return x\n}\nprint(f())")
     #expect(
       plain(text) == """
-        Cell[1]:3:7: warning: variable 'x' was never mutated; consider changing to 'let' constant
+        In[1]:3:7: warning: variable 'x' was never mutated; consider changing to 'let' constant
         3 |   var x = 1
           |       ^
           |   let
@@ -28,7 +28,7 @@ import Testing
   }
 
   @Test func `warnings that matter are shown`() {
-    #expect(plain(warnings("func g() {\n  let unused = 3\n}")).contains("Cell[1]:2:7: warning:"))
+    #expect(plain(warnings("func g() {\n  let unused = 3\n}")).contains("In[1]:2:7: warning:"))
     #expect(plain(warnings("@available(*, deprecated) func old() {}\nold()")).contains("'old()' is deprecated"))
     #expect(plain(warnings("func h() -> Int { return 1; print(2) }")).contains("will never be executed"))
     #expect(plain(warnings("#warning(\"mind this\")")).contains("mind this"))

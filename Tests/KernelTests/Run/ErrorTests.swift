@@ -32,22 +32,22 @@ import Testing
     #expect(
       plain.text == """
         Plain: large(7)
-          at check(_:) Cell[1]:9
+          at check(_:) In[1]:9
              9 |   if n > 2 { throw Plain.large(n) }
-          at outer() Cell[2]:2
+          at outer() In[2]:2
              2 |   try check(7)
-          at top level Cell[2]:5
+          at top level In[2]:5
              5 | _ = try outer()
         """)
     #expect(plain.name == "Plain")
     #expect(plain.value == "large(7)")
     let described = try told("throw Described()")
     #expect(described.name == "Described" && described.value == "words of its own", "\(described)")
-    #expect(described.text.contains("at top level Cell[3]:1"), "\(described)")
+    #expect(described.text.contains("at top level In[3]:1"), "\(described)")
     #expect(try told("throw Localized()").value == "for people\ntry again")
     let file = try told("try String(contentsOfFile: \"/no/such/file\", encoding: .utf8)")
     #expect(file.value.contains("/no/such/file"), "\(file)")
-    #expect(file.text.contains("at top level Cell[5]:1"), "\(file)")
+    #expect(file.text.contains("at top level In[5]:1"), "\(file)")
     let decoded = try told(
       "struct P: Codable { var x: Int }\ntry JSONDecoder().decode(P.self, from: Data(\"{}\".utf8))")
     #expect(decoded.name == "DecodingError" && decoded.value.contains("x"), "\(decoded)")
@@ -57,14 +57,14 @@ import Testing
     notebook.run("struct Late: Error {}\nfunc later() async throws {\n  await Task.yield()\n  throw Late()\n}")
     let error = try told("try await later()")
     #expect(error.name == "Late")
-    #expect(error.text.contains("Cell[1]:4"), "\(error)")
+    #expect(error.text.contains("In[1]:4"), "\(error)")
   }
 
   @Test func `a place is told from the last throw, not from one that was caught`() throws {
     notebook.run("struct E: Error {}\nfunc a() throws { throw E() }\nfunc b() throws {\n  throw E()\n}")
     let error = try told("for _ in 0..<100 { do { try a() } catch {} }\ntry b()")
-    #expect(error.text.contains("at b() Cell[1]:4"), "\(error)")
-    #expect(!error.text.contains("Cell[1]:2"), "\(error)")
+    #expect(error.text.contains("at b() In[1]:4"), "\(error)")
+    #expect(!error.text.contains("In[1]:2"), "\(error)")
   }
 
   @Test(arguments: [
@@ -79,6 +79,6 @@ import Testing
     notebook.run("import Foundation")
     let error = try told(code)
     #expect(error.value.contains(what), "\(error)")
-    #expect(error.text.contains("at top level Cell[2]:\(line)"), "\(error)")
+    #expect(error.text.contains("at top level In[2]:\(line)"), "\(error)")
   }
 }

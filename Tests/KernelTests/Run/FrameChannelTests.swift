@@ -15,8 +15,8 @@ import Testing
     let (channel, other) = pair()
     let request = HostRequest.run(
       CellRun(
-        id: 7, library: "/a/é.so", entry: "e", allowStdin: true, wantsResult: false, module: "Cell7",
-        replaced: ["Cell3"]))
+        id: 7, library: "/a/é.so", entry: "e", allowStdin: true, wantsResult: false, module: "In7",
+        replaced: ["In3"]))
     try FrameChannel(descriptor: other).send(request)
     #expect(try channel.receive(HostRequest.self) == request)
   }
