@@ -60,7 +60,9 @@ struct AsyncLets {
   func ending() -> [(names: [String], text: String)] {
     guard !started.isEmpty else { return [] }
     let ends = started.reversed().map { "; \($0.variable).end()" }.joined()
-    let sorted = started.enumerated().sorted { ($0.element.reading.rawValue, $0.offset) < ($1.element.reading.rawValue, $1.offset) }
+    let sorted = started.enumerated().sorted {
+      ($0.element.reading.rawValue, $0.offset) < ($1.element.reading.rawValue, $1.offset)
+    }
     return sorted.enumerated().map { index, started in
       let one = started.element
       let declared = one.names.map { "; let `\($0.name)` = try \(one.variable).kept()\($0.path)" }.joined()

@@ -189,7 +189,9 @@ struct AwaitRewriter {
   static func annotation(_ type: TypeSyntax) -> String? {
     if type.tokens(viewMode: .sourceAccurate).contains(where: { $0.tokenKind == .keyword(.some) }) { return nil }
     return type.tokens(viewMode: .sourceAccurate).map { token in
-      token.text + (token.trailingTrivia.isEmpty && token.nextToken(viewMode: .sourceAccurate)?.leadingTrivia.isEmpty == true ? "" : " ")
+      token.text
+        + (token.trailingTrivia.isEmpty && token.nextToken(viewMode: .sourceAccurate)?.leadingTrivia.isEmpty == true
+          ? "" : " ")
     }.joined()
   }
 }

@@ -11,6 +11,8 @@ enum CellModule {
     if name == prelude { return true }
     guard name.hasPrefix("In") else { return false }
     let parts = name.dropFirst(2).split(separator: "_", maxSplits: 1, omittingEmptySubsequences: false)
-    return parts.allSatisfy { !$0.isEmpty && $0.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } }
+    return parts.allSatisfy {
+      !$0.isEmpty && $0.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+    }
   }
 }

@@ -117,7 +117,8 @@ package final class CompilingCellRunner: CellRunner {
       let failure = error(for: ending, wasInterrupted: execution.isInterrupted)
       let reached = ending.reached(of: source.stepCount) ?? 0
       ledger.record(
-        CellModule.prelude, names: source.names, key: "prelude", plan: plan, interface: compiled.interface, reached: reached)
+        CellModule.prelude, names: source.names, key: "prelude", plan: plan, interface: compiled.interface,
+        reached: reached)
       let recorded = ledger
       state.withLock {
         $0.prelude = compiled

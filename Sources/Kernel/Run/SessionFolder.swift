@@ -31,7 +31,9 @@ final class SessionFolder: Sendable {
   func removeCells() {
     for name in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] {
       // A cell's folder, its module and what goes with it.
-      if CellModule.isName(name.prefix { $0 != "." }), !name.hasPrefix(CellModule.prelude) { try? FileManager.default.removeItem(atPath: "\(path)/\(name)") }
+      if CellModule.isName(name.prefix { $0 != "." }), !name.hasPrefix(CellModule.prelude) {
+        try? FileManager.default.removeItem(atPath: "\(path)/\(name)")
+      }
     }
   }
 

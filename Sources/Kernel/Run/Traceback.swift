@@ -106,7 +106,11 @@ struct Traceback: Sendable {
       let whole = ([String(value)] + rest).joined(separator: "\n")
       return ("FatalError", whole.isEmpty ? "fatalError() was called" : whole)
     }
-    if !text.isEmpty { return (signalName(trap.signal), text.joined(separator: "\n")) }
+    // "In3/In[3]:1: Precondition failed: …": the place stands below.
+    if !text.isEmpty {
+      let said = text.map { String($0.trimmingPrefix(#/In\d+(?:_\d+)?/In\[\d+\]:\d+: /#)) }
+      return (signalName(trap.signal), said.joined(separator: "\n"))
+    }
     if let failure { return ("FatalError", failure) }
     let address = "0x" + String(trap.faultAddress, radix: 16)
     switch Int32(trap.signal) {
@@ -209,8 +213,27 @@ struct Traceback: Sendable {
   }
 
   private static func readable(_ function: String) -> String {
-    if function.hasSuffix("_main") { return "top level" }
-    return signature(of: shortened(demangled(function)))
+    function.hasSuffix("_main") ? "top level" : readable(demangled: shortened(demangled(function)))
+  }
+
+  /// `closure #1 in f(_:)` of `(2) await resume partial function for closure #1 () async -> Int in f(Int) -> Int`.
+  ///
+  /// What the kernel puts around top-level code that awaits is the top level: see ``AwaitRewriter``.
+  static func readable(demangled name: String) -> String {
+    let whole = name.trimmingPrefix(#/\(\d+\) (?:await|suspend) resume partial function for /#)
+    var parts = whole.split(separator: " in ").map(String.init)
+    if let module = parts.last, parts.count > 1, CellModule.isName(module) {
+      parts.removeLast()
+      if let outer = parts.last,
+        outer.hasPrefix("\(AwaitRewriter.function) #") || outer.contains(/^closure #\d+ @MainActor \(\) async/)
+      {
+        parts.removeLast()
+      }
+    }
+    guard let first = parts.first else { return "top level" }
+    guard let closure = first.firstMatch(of: /^closure #\d+/) else { return signature(of: first) }
+    let function = parts.dropFirst().first { !$0.hasPrefix("closure #") }
+    return closure.0 + (function.map { " in " + signature(of: $0) } ?? "")
   }
 
   /// `inner(_:with:)` of `inner(Array<Int>, with: (String) -> Bool) -> Int`: names and labels without types.

@@ -60,6 +60,19 @@ import Testing
     #expect(error.text.contains("In[1]:4"), "\(error)")
   }
 
+  @Test func `names that the compiler and the runtime print are those of the notebook`() throws {
+    notebook.run("struct P { var x = 1 }\nfunc place(_ name: String = #function) -> String { name }")
+    // A module is made for these too: numbers of modules and of cells differ from here on.
+    #expect(notebook.run("missing", expressions: ["a": "1"]).error != nil)
+    notebook.run("1", expressions: ["a": "P()", "b": "2"])
+    let answer = notebook.run("print(#function, #file, #fileID, place(), { #function }(), String(reflecting: P()))")
+    #expect(answer.stdout == "In[4] In[4] In4/In[4] In4 In[4] In1.P(x: 1)\n")
+    let cast = try told("P() as Any as! Int")
+    #expect(cast.value.contains("'In1.P'"), "\(cast)")
+    #expect(try told("precondition(place() == \"\", \"no\")").value == "Precondition failed: no")
+    #expect(try told("struct Own: Error {}\nthrow Own()").name == "Own")
+  }
+
   @Test func `a place is told from the last throw, not from one that was caught`() throws {
     notebook.run("struct E: Error {}\nfunc a() throws { throw E() }\nfunc b() throws {\n  throw E()\n}")
     let error = try told("for _ in 0..<100 { do { try a() } catch {} }\ntry b()")
