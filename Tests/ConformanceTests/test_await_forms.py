@@ -305,9 +305,8 @@ FORMS = {
 #: Warnings of a script that a notebook leaves out, and why.
 EXCEPTIONS = {
     r"result of call to .* is unused": "a cell calls for effect, and shows its last value",
-    r"main actor-isolated (let|var) '(?!a18).*' cannot be .*this is an error in the Swift 6 language mode":
-        # But for a18: that an `async let` is read without `await` is said in the same words.
-        "a script's variables belong to the main actor as soon as it awaits anywhere; a notebook's belong to nobody",
+    r"main actor-isolated (let|var) '.*' cannot be .*this is an error in the Swift 6 language mode":
+        "a script's variables belong to the main actor as soon as it awaits anywhere, a notebook's to nobody",
 }  # fmt: skip
 #: Warnings that only the notebook has, and why.
 ADDED = {

@@ -88,7 +88,7 @@ package final class CellCompiler: Sendable {
       guard let found = opinion?.wait() else { return compiled }
       let errors = Diagnostic.errors(found)
       guard errors.isEmpty else { throw CompileFailure.diagnostics(errors) }
-      compiled.warnings = Diagnostic.warnings(found, in: label, of: source)
+      compiled.warnings = Diagnostic.warnings(found, in: label)
       return compiled
     } catch CompileFailure.diagnostics(let own) where source.edited.text != source.original {
       // Of errors in the edited text, only those count that the user's text has, and as it has them.
@@ -132,9 +132,10 @@ package final class CellCompiler: Sendable {
       // Some errors and warnings are found only on the way to machine code.
       let arguments = ["-emit-sil", "-primary-file", "\(place)/main.swift", "-module-name", module, "-o", "/dev/null"]
       let result = try tools.run([environment.toolchain.frontend] + arguments + moduleFlags + Self.diagnosticFlags)
-      return Diagnostic.parse(
+      let found = Diagnostic.parse(
         result.output, label: label, source: source, edited: source.unedited, file: place + "/main.swift",
         lead: header.count + 1)
+      return Diagnostic.withoutScript(found, source)
     } catch {
       return []
     }
@@ -215,7 +216,7 @@ package final class CellCompiler: Sendable {
     return CompiledCell(
       module: module, library: library, entry: entry,
       interface: ModuleIdentifiers.read("\(folder)/\(module).swiftmodule"),
-      warnings: Diagnostic.warnings(found, in: label, of: source))
+      warnings: Diagnostic.warnings(found, in: label))
   }
 
   /// What the compiler and completion need to find modules and treat cells alike.

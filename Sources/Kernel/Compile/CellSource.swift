@@ -20,8 +20,6 @@ package struct CellSource: Sendable {
   let isAsynchronous: Bool
   /// Bytes of `original` whose value is the cell's result.
   let resultRange: Range<Int>
-  /// What `async let` binds.
-  let asyncLets: Set<String>
 
   package init(_ text: String) { self = onDeepStack(for: text) { CellSource($0, readsControlFlow: true) } }
 
@@ -44,7 +42,6 @@ package struct CellSource: Sendable {
       stepCount = 0
       isAsynchronous = false
       resultRange = 0..<0
-      asyncLets = []
       return
     }
     hasErrors = false
@@ -84,12 +81,10 @@ package struct CellSource: Sendable {
     }
     steps.close(&edits, always: true)
     let last = tree.statements.trimmedUTF8Range.upperBound
-    var late: Set<String> = []
     for (bound, text) in rewriter.asyncLets.ending() {
       names.add(bound, step: steps.open(end: last))
       edits.insert(text, at: last, .after)
       steps.close(&edits, always: true)
-      late.formUnion(bound)
     }
     Self.liftPrivate(in: tree, &edits)
     let workItem = "DispatchWorkItem"
@@ -113,7 +108,6 @@ package struct CellSource: Sendable {
     stepCount = steps.count
     isAsynchronous = rewriter.isNeeded
     resultRange = (result.map { Syntax($0) } ?? tentative.map { Syntax($0) })?.trimmedUTF8Range ?? 0..<0
-    asyncLets = late
   }
 
   /// The user's text, unchanged, as the compiler's judgement of it is read.

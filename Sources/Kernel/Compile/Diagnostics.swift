@@ -62,23 +62,26 @@ package struct Diagnostic: Sendable, Equatable {
   }
 
   /// What a cell that compiles is told: warnings about the user's own text, with their notes.
-  static func warnings(_ found: [Diagnostic], in label: String, of source: CellSource) -> [Diagnostic] {
+  static func warnings(_ found: [Diagnostic], in label: String) -> [Diagnostic] {
     groups(found).filter { group in
       let warning = group[0]
       return warning.severity == .warning && warning.file == label && warning.line > 0 && !warning.isGenerated
-        && !noise.contains { warning.message.contains($0) } && !isOfScript(warning, source)
+        && !noise.contains { warning.message.contains($0) }
     }.flatMap { $0 }
   }
 
   /// What is true of a script alone: that the value of the last expression is unused, and that variables belong to the
-  /// main actor.
-  private static func isOfScript(_ warning: Diagnostic, _ source: CellSource) -> Bool {
-    if warning.message.contains("unused"), source.resultRange.contains(warning.offset) { return true }
-    guard warning.message.contains("in the Swift 6 language mode"),
-      let variable = warning.message.firstMatch(of: /^main actor-isolated (?:let|var) '(.+?)'/)
-    else { return false }
-    // That one reads an `async let` without waiting is said in the same words.
-    return !source.asyncLets.contains(String(variable.1))
+  /// main actor, be it for good or bad.
+  private static func isOfScript(_ found: Diagnostic, _ source: CellSource) -> Bool {
+    found.message == "top-level code variables cannot have a global actor"
+      || found.message.contains("unused") && source.resultRange.contains(found.offset)
+      || found.message.contains("in the Swift 6 language mode")
+        && found.message.contains(/^main actor-isolated (?:let|var) '/)
+  }
+
+  /// Of what the compiler says of a cell as a script, that which holds in a notebook.
+  static func withoutScript(_ found: [Diagnostic], _ source: CellSource) -> [Diagnostic] {
+    groups(found).filter { !isOfScript($0[0], source) }.flatMap { $0 }
   }
 
   /// Each error or warning with the notes that follow it.

@@ -225,7 +225,7 @@ struct Traceback: Sendable {
     if let module = parts.last, parts.count > 1, CellModule.isName(module) {
       parts.removeLast()
       if let outer = parts.last,
-        outer.hasPrefix("\(AwaitRewriter.function) #") || outer.contains(/^closure #\d+ @MainActor \(\) async/)
+        outer.hasPrefix("\(AwaitRewriter.function) #") || outer.contains(/^closure #\d+ \(\) async/)
       {
         parts.removeLast()
       }
