@@ -34,6 +34,7 @@ final class Host: Sendable {
       guard let bytes, count > 0 else { return }
       Host.current.withLock { $0 }?.send(.output(run: run, isError: isError, Data(bytes: bytes, count: count)))
     }
+    chs_set_sync { Host.current.withLock { $0 }?.sendInOrder { .printed(number: $0) } }
     chs_set_input_reader { bytes, count in
       guard let bytes, count > 0 else { return 0 }
       return Host.current.withLock { $0 }?.readInput(into: UnsafeMutableRawBufferPointer(start: bytes, count: count))
@@ -87,7 +88,7 @@ final class Host: Sendable {
   private func run(_ cell: CellRun) {
     descriptors.restore()
     let run = Run(cell)
-    if cell.hasOwnOutput { _ = chs_open_streams(cell.id) }
+    if cell.hasOwnOutput { _ = chs_open_streams(cell.id) } else { chs_begin_main_run(cell.id) }
     let count = runs.withLock { runs in
       runs[cell.id] = run
       return runs.count
@@ -152,8 +153,13 @@ final class Host: Sendable {
 
   /// The cell's entry point; when there is none, the run is over.
   private func load(_ run: Run) -> UnsafeMutableRawPointer? {
-    guard let handle = dlopen(run.cell.library, RTLD_NOW | RTLD_GLOBAL) else {
-      finish(run, .notLoaded(String(cString: dlerror())))
+    let lent = chs_lend_descriptors()
+    let handle = dlopen(run.cell.library, RTLD_NOW | RTLD_GLOBAL)
+    let failure = handle == nil ? String(cString: dlerror()) : ""
+    let hasDescriptors = chs_take_descriptors_back(lent)
+    descriptors.tell(whether: hasDescriptors, limit: lent)
+    guard let handle else {
+      finish(run, .notLoaded(failure))
       return nil
     }
     guard let symbol = dlsym(handle, run.cell.entry) else {
@@ -170,7 +176,7 @@ final class Host: Sendable {
     guard runs.withLock({ $0.removeValue(forKey: run.cell.id) }) != nil else { return }
     chs_clear_interrupt(run.cell.id)
     CellTasks.forget(run: run.cell.id)
-    if run.cell.hasOwnOutput { chs_close_streams(run.cell.id) } else { chs_flush_output() }
+    if run.cell.hasOwnOutput { chs_close_streams(run.cell.id) } else { chs_end_main_run(run.cell.id) }
     send(.finished(run: run.cell.id, outcome))
   }
 

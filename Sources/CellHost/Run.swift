@@ -59,24 +59,6 @@ final class InputSlot: Sendable {
   }
 }
 
-/// Standard input, output and error as the kernel gave them, so that a cell which closed them does no lasting harm.
-final class KeptDescriptors: Sendable {
-  private let kept: [Int32]
-
-  init() { kept = (0...2).map { fcntl($0, F_DUPFD_CLOEXEC, 810) } }
-
-  func restore() {
-    for (descriptor, copy) in kept.enumerated() where copy >= 0 {
-      var now = stat()
-      var then = stat()
-      let same =
-        fstat(Int32(descriptor), &now) == 0 && fstat(copy, &then) == 0 && now.st_ino == then.st_ino
-        && now.st_dev == then.st_dev
-      if !same { dup2(copy, Int32(descriptor)) }
-    }
-  }
-}
-
 extension Frame {
   /// `nil` where no loaded object has the address.
   init?(at address: UInt64) {

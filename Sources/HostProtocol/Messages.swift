@@ -63,7 +63,9 @@ package enum HostEvent: Codable, Sendable, Equatable {
   case result(run: UInt64, MIMEBundle, number: UInt64)
   case comm(run: UInt64, CommMessage, number: UInt64)
   case inputRequest(run: UInt64, prompt: String)
-  /// Bytes that a run with `hasOwnOutput` printed.
+  /// A run with streams of its own has sent all that it printed; waits for `acknowledge(number)`.
+  case printed(number: UInt64)
+  /// Bytes that a run with `hasOwnOutput` printed, or a thread whose run is over.
   case output(run: UInt64, isError: Bool, Data)
   /// By run: the steps of its top-level code that are done; -1 while it's being loaded.
   case progress(UInt64, reached: [UInt64: Int])

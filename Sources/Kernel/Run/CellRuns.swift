@@ -116,6 +116,24 @@ final class ActiveRun: Sendable {
   }
 }
 
+/// Runs that are over, as many as can still matter: a thread that was left behind by an older one prints where the text
+/// of no run goes.
+struct OverRuns: Sendable {
+  private static let limit = 1000
+  private var runs: [UInt64: ActiveRun] = [:]
+  private var order: [UInt64] = []
+
+  subscript(id: UInt64) -> ActiveRun? { runs[id] }
+
+  mutating func add(_ run: ActiveRun) {
+    runs[run.id] = run
+    order.append(run.id)
+    guard order.count > 2 * Self.limit else { return }
+    for id in order.prefix(Self.limit) { runs[id] = nil }
+    order.removeFirst(Self.limit)
+  }
+}
+
 /// What a cell adds to the ledger once it runs.
 struct LedgerRecord: Sendable {
   var module: String

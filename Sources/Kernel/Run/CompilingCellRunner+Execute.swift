@@ -188,7 +188,10 @@ extension CompilingCellRunner {
           hasOwnOutput: execution.isSubshell, module: cell.module, replaced: record?.plan.replaced ?? [],
           comm: comm)))
     let ending = active.wait()
-    state.withLock { state in state.active.removeAll { $0 === active } }
+    state.withLock { state in
+      state.active.removeAll { $0 === active }
+      state.over.add(active)
+    }
     log.debug("ran", metadata: ["module": "\(cell.module)", "run": "\(ContinuousClock.now - began)"])
     return ending
   }

@@ -22,6 +22,8 @@ extension CompilingCellRunner {
         break
       }
       active.print(bytes, isError: isError)
+    case .message(.printed(let number)):
+      link?.send(.acknowledge(number))
     case .message(.display(let run, let bundle, let id, let update, let number)):
       deliver(.display(bundle, id: id, update: update), of: run)
       link?.send(.acknowledge(number))
@@ -58,11 +60,13 @@ extension CompilingCellRunner {
     }
   }
 
-  /// The run of that number; where it is over or was none, the one that the user most likely looks at.
+  /// The run of that number, also when it's over and only threads of it go on; where there is none, the one that the
+  /// user most likely looks at.
   private func active(_ run: UInt64, orDefault: Bool = true) -> ActiveRun? {
     state.withLock { state in
-      state.active.first { $0.id == run }
-        ?? (orDefault ? state.active.first { !$0.execution.isSubshell } ?? state.active.last : nil)
+      if let active = state.active.first(where: { $0.id == run }) { return active }
+      guard orDefault else { return nil }
+      return state.over[run] ?? state.active.first { !$0.execution.isSubshell } ?? state.active.last
     }
   }
 

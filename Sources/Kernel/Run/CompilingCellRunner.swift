@@ -23,6 +23,8 @@ package final class CompilingCellRunner: CellRunner {
     /// Requests on their way, and runs that the host works on; both in the order in which they began.
     var executions: [Execution] = []
     var active: [ActiveRun] = []
+    /// The newest runs that are over: what their threads still print is theirs.
+    var over = OverRuns()
     var progress: [UInt64: ProgressQuestion] = [:]
     /// Targets of the open comms, by their ids.
     var comms: [String: String] = [:]
