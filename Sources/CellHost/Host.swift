@@ -14,6 +14,7 @@ final class Host: Sendable {
   private let acknowledgements = Mutex<(next: UInt64, waiting: [UInt64: DispatchSemaphore])>((0, [:]))
   private let descriptors: KeptDescriptors
   private let memory = MemoryLimit()
+  private let variables = SessionVariables()
   /// What C code has not yet read of a line of input.
   private let pendingInput = Mutex<[UInt8]>([])
   /// For C functions, which have no context.
@@ -78,6 +79,7 @@ final class Host: Sendable {
         send(.progress(number, reached: Dictionary(uniqueKeysWithValues: reached)))
       case .acknowledge(let number):
         acknowledgements.withLock { $0.waiting.removeValue(forKey: number) }?.signal()
+      case .keep(let id): runs.withLock { $0[id] }?.releases.withLock { $0.waiting = [] }
       case .shutdown: chs_end_group()
       }
     }
@@ -123,6 +125,16 @@ final class Host: Sendable {
       chs_leave_critical()
       return
     }
+    if run.cell.library.isEmpty {
+      run.isLoaded.store(true, ordering: .relaxed)
+      let entry: @convention(c) (Int32, UnsafeMutableRawPointer?) -> Int32 = { _, _ in
+        Host.current.withLock { $0 }?.releaseAll()
+        return 0
+      }
+      chs_call_entry(unsafeBitCast(entry, to: UnsafeRawPointer.self))
+      finish(run, .completed)
+      return
+    }
     // Stopped while it holds the loader's lock, the thread would keep every later cell from being loaded.
     chs_enter_critical()
     let symbol = load(run)
@@ -132,6 +144,7 @@ final class Host: Sendable {
     chs_call_entry(symbol)
     // A child that the cell forked has come to the end of the cell's code.
     if chs_is_forked() { chs_end_forked(0) }
+    if run.thrown.withLock({ $0 == nil }) { releaseAll() }
     let outcome: RunOutcome =
       if let error = run.thrown.withLock({ $0 }) {
         .threw(
@@ -167,6 +180,7 @@ final class Host: Sendable {
       return nil
     }
     chs_register_cell(symbol)
+    variables.add(run.cell.module, object: handle)
     for old in run.cell.replaced { chs_replace_conformances(handle, run.cell.module, old) }
     return symbol
   }
@@ -177,7 +191,32 @@ final class Host: Sendable {
     chs_clear_interrupt(run.cell.id)
     CellTasks.forget(run: run.cell.id)
     if run.cell.hasOwnOutput { chs_close_streams(run.cell.id) } else { chs_end_main_run(run.cell.id) }
+    let stored = run.cell.module.isEmpty ? [] : variables.stored(in: run.cell.module)
+    let released = run.releases.withLock { $0.done }
+    if !stored.isEmpty || !released.isEmpty {
+      send(.variables(run: run.cell.id, stored, released: released))
+    }
     send(.finished(run: run.cell.id, outcome))
+    if !released.isEmpty { Thread.detachNewThread { chs_return_memory() } }
+  }
+
+  // MARK: Values that were declared again
+
+  /// Releases what the calling run has to, of which `isDue` says that it's time.
+  private func release(_ run: Run, where isDue: (Release) -> Bool) {
+    while true {
+      let next = run.releases.withLock { releases -> Release? in
+        guard let index = releases.waiting.firstIndex(where: isDue) else { return nil }
+        return releases.waiting.remove(at: index)
+      }
+      guard let next else { return }
+      if variables.release(next) { run.releases.withLock { $0.done.append(next) } }
+    }
+  }
+
+  private func releaseAll() {
+    let id = chs_current_run()
+    if let run = runs.withLock({ $0[id] }) { release(run) { _ in true } }
   }
 
   // MARK: Interrupts
@@ -328,6 +367,13 @@ extension Host: CellBridge {
     // An interrupt is no end of the input: the cell must not go on as if it were.
     if line == nil, run.interrupts.load(ordering: .relaxed) > 0 { chs_park(CHS_INTERRUPTED, 0, nil) }
     return line
+  }
+
+  func holds(_ index: Int, _ type: any AnyStoredType.Type) {
+    let id = chs_current_run()
+    guard let run = runs.withLock({ $0[id] }) else { return }
+    variables.note(run.cell.module, index, type)
+    release(run) { $0.successor == index }
   }
 
   func threw(_ error: any Error) {

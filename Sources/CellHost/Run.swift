@@ -37,10 +37,15 @@ final class Run: Sendable {
   let interrupts = Atomic<Int>(0)
   /// A second interrupt came: stop in library code too.
   let insist = Atomic<Bool>(false)
+  /// What the cell releases, and what is released already.
+  let releases: Mutex<(waiting: [Release], done: [Release])>
   /// The cell's code has begun.
   let isLoaded = Atomic<Bool>(false)
 
-  init(_ cell: CellRun) { self.cell = cell }
+  init(_ cell: CellRun) {
+    self.cell = cell
+    releases = Mutex((cell.releases, []))
+  }
 }
 
 /// Hands a line of input from the thread that serves the kernel to the cell's.

@@ -95,6 +95,9 @@ void chs_register_cell(const void *address);
 /// many were replaced.
 int chs_replace_conformances(void *new_object, const char *new_module, const char *old_module);
 
+/// Where a loaded cell keeps a global variable; NULL when it has none of that name.
+void *chs_variable(void *object, const char *module, const char *name);
+
 /// Name and offset of the object that holds `address`. Returns false when there is none.
 bool chs_locate(uint64_t address, const char **path, uint64_t *offset, const char **symbol);
 

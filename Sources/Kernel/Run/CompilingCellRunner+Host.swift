@@ -43,6 +43,8 @@ extension CompilingCellRunner {
       active.events(.inputRequest(prompt: prompt, password: false, reply: reply))
     case .message(.progress(let number, let reached)):
       state.withLock { $0.progress[number] }?.put(reached)
+    case .message(.variables(let run, let stored, let released)):
+      active(run, orDefault: false)?.variables.withLock { $0 = (stored, released) }
     case .message(.finished(let run, let outcome)):
       guard let active = active(run, orDefault: false) else { break }
       if case .trapped(let trap) = outcome, trap.isFatalToHost {
@@ -135,7 +137,7 @@ extension CompilingCellRunner {
         return Traceback.plain("HostDied", "no new process for cells could be started: \(error)")
       }
       guard let prelude else { return nil }
-      let ending = run(prelude, execution, wantsResult: false, allowStdin: false) { _ in }
+      let (ending, _) = run(prelude, execution, wantsResult: false, allowStdin: false) { _ in }
       return error(for: ending, wasInterrupted: execution.isInterrupted)
     }
   }

@@ -113,11 +113,12 @@ package final class CompilingCellRunner: CellRunner {
       let plan = ledger.plan(for: source.names, key: "prelude")
       let compiled = try compiler.compile(
         source, module: "Prelude", label: "prelude", header: plan.header, tools: execution.tools)
-      let ending = run(compiled, execution, wantsResult: false, allowStdin: false) { _ in }
+      let (ending, _) = run(compiled, execution, wantsResult: false, allowStdin: false) { _ in }
       let failure = error(for: ending, wasInterrupted: execution.isInterrupted)
       let reached = ending.reached(of: source.stepCount) ?? 0
       ledger.record(
         "Prelude", names: source.names, key: "prelude", plan: plan, interface: compiled.interface, reached: reached)
+      ledger.held.permanent = ["Prelude"]
       let recorded = ledger
       state.withLock {
         $0.prelude = compiled
