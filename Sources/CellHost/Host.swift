@@ -144,7 +144,10 @@ final class Host: Sendable {
     chs_call_entry(symbol)
     // A child that the cell forked has come to the end of the cell's code.
     if chs_is_forked() { chs_end_forked(0) }
-    if run.thrown.withLock({ $0 == nil }) { releaseAll() }
+    if run.thrown.withLock({ $0 == nil }) {
+      variables.dropTasks(of: run.cell.module)
+      releaseAll()
+    }
     let outcome: RunOutcome =
       if let error = run.thrown.withLock({ $0 }) {
         .threw(
@@ -180,7 +183,7 @@ final class Host: Sendable {
       return nil
     }
     chs_register_cell(symbol)
-    variables.add(run.cell.module, object: handle)
+    variables.begin(run.cell.module, object: handle)
     for old in run.cell.replaced { chs_replace_conformances(handle, run.cell.module, old) }
     return symbol
   }

@@ -16,12 +16,19 @@ final class SessionVariables: Sendable {
   }
   private let modules = Mutex<[String: Module]>([:])
 
-  func add(_ module: String, object: UnsafeMutableRawPointer) {
+  func begin(_ module: String, object: UnsafeMutableRawPointer) {
     modules.withLock { $0[module] = Module(object: object) }
   }
 
   func note(_ module: String, _ index: Int, _ type: any AnyStoredType.Type) {
     modules.withLock { $0[module]?.variables[index] = Stored(type: type) }
+  }
+
+  /// Drops the tasks of `async let` once their cell has come to its end: only its top-level code has names for them, and
+  /// each holds a value that a variable has by now.
+  func dropTasks(of module: String) {
+    guard let object = modules.withLock({ $0[module]?.object }) else { return }
+    chs_drop_objects(object, module, "__async_")
   }
 
   func stored(in module: String) -> [StoredVariable] {
@@ -33,13 +40,15 @@ final class SessionVariables: Sendable {
   /// Ends a value, once. Runs the user's `deinit`, on the calling thread and with no lock held.
   /// - Returns: whether it's gone.
   func release(_ wanted: Release) -> Bool {
-    let found = modules.withLock { modules -> (any AnyStoredType.Type, Module)? in
-      guard let module = modules[wanted.module], let stored = module.variables[wanted.index], !stored.isReleased
-      else { return nil }
+    let (found, isGone) = modules.withLock { modules -> ((any AnyStoredType.Type, Module)?, Bool) in
+      guard let module = modules[wanted.module], let stored = module.variables[wanted.index] else {
+        return (nil, false)
+      }
+      guard !stored.isReleased else { return (nil, true) }
       modules[wanted.module]?.variables[wanted.index]?.isReleased = true
-      return (stored.type, module)
+      return ((stored.type, module), false)
     }
-    guard let (type, module) = found else { return false }
+    guard let (type, module) = found else { return isGone }
     guard !type.isTrivial else { return true }
     guard let object = module.object, let place = chs_variable(object, wanted.module, wanted.name) else { return false }
     _ = type.destroy(at: place)

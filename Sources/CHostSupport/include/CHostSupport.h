@@ -98,6 +98,9 @@ int chs_replace_conformances(void *new_object, const char *new_module, const cha
 /// Where a loaded cell keeps a global variable; NULL when it has none of that name.
 void *chs_variable(void *object, const char *module, const char *name);
 
+/// Releases what a cell's global variables hold whose names begin so, all of which are references to objects.
+void chs_drop_objects(void *object, const char *module, const char *prefix);
+
 /// Name and offset of the object that holds `address`. Returns false when there is none.
 bool chs_locate(uint64_t address, const char **path, uint64_t *offset, const char **symbol);
 

@@ -136,6 +136,7 @@ extension ModuleLedger {
       if uses.passing.contains(where: { $1.contains(name) && held.declared.contains($0) }) {
         return .code(module: module)
       }
+      if uses.mappings.contains(where: { mayKeep($0, name, of: entry) }) { return .code(module: module) }
       if uses.pointed.contains(name) || uses.given.contains(where: { $1.contains(name) && mayTakePointer($0) }) {
         return .pointer(module: module)
       }
@@ -149,6 +150,24 @@ extension ModuleLedger {
     }
     return nil
   }
+
+  /// Whether the result of `map` and its like, with a closure that uses `name`, may keep the closure.
+  private func mayKeep(_ mapping: NameUses.Mapping, _ name: String, of entry: Entry) -> Bool {
+    guard mapping.names.contains(name) else { return false }
+    if held.declared.contains(mapping.callee) { return true }
+    return mapping.results.contains { result in
+      let index = entry.names.variables.first { $0.name == result }?.index
+      guard let stored = held.stored(entry.module, index) else { return true }
+      return !stored.type.split { !$0.isLetter && !$0.isNumber && $0 != "_" }.allSatisfy {
+        Self.plainTypes.contains(String($0))
+      }
+    }
+  }
+  /// Types of the standard library that hold values and no closures.
+  private static let plainTypes: Set = [
+    "Array", "Bool", "Character", "Dictionary", "Double", "Float", "Int", "Int32", "Int64", "Optional", "Set",
+    "String", "Substring", "UInt", "UInt8",
+  ]
 
   /// Whether a function given a variable by `&` may take a pointer to it.
   private func mayTakePointer(_ function: String) -> Bool {
@@ -170,6 +189,7 @@ extension ModuleLedger {
       guard let uses = entries[module]?.names.uses else { continue }
       if uses.lasting.contains(function.name) || uses.values.contains(function.name) { return true }
       if uses.passing.contains(where: { $1.contains(function.name) && held.declared.contains($0) }) { return true }
+      if uses.mappings.contains(where: { $0.names.contains(function.name) }) { return true }
       if uses.awaited.contains(function.name), held.incomplete.contains(module) { return true }
       for (caller, names) in uses.functions where names.contains(function.name) && caller != function.name {
         if isAlive(HeldValues.Variable(module: module, name: caller), &seen) { return true }

@@ -55,6 +55,8 @@ package struct NameUses: Sendable, Equatable {
     pointed.formUnion(body.pointed)
     declared.formUnion(body.declared)
     for (callee, names) in body.passing { passing[callee, default: []].formUnion(names) }
+    // What becomes of a result isn't followed through functions.
+    for mapping in body.mappings { lasting.formUnion(mapping.names) }
     for (callee, names) in body.given { given[callee, default: []].formUnion(names) }
   }
 
@@ -72,12 +74,39 @@ package struct NameUses: Sendable, Equatable {
     if finder.keepsPointer { pointed.formUnion(Self.identifiers(in: node)) }
   }
 
+  /// The names that a node refers to: not those that it declares, nor members.
   static func identifiers(in node: Syntax) -> Set<String> {
-    var found: Set<String> = []
-    for token in node.tokens(viewMode: .sourceAccurate) {
-      if case .identifier(let name) = token.tokenKind { found.insert(name.trimmingBackticks) }
-    }
-    return found
+    let finder = ReferenceFinder(viewMode: .sourceAccurate)
+    finder.walk(node)
+    return finder.names
+  }
+
+  /// A closure given to `map` and its like, whose result may be lazy and keep it.
+  package struct Mapping: Sendable, Equatable {
+    var callee: String
+    var names: Set<String>
+    /// Variables that got the result; their types tell whether it's lazy.
+    var results: [String]
+  }
+  /// Closures whose value was shown at once or lies in variables.
+  package var mappings: [Mapping] = []
+}
+
+private final class ReferenceFinder: SyntaxVisitor {
+  var names: Set<String> = []
+  override func visit(_ node: DeclReferenceExprSyntax) -> SyntaxVisitorContinueKind {
+    let isMember = node.parent?.as(MemberAccessExprSyntax.self).map { $0.declName.id == node.id } ?? false
+    if !isMember { names.insert(node.baseName.plainName) }
+    return .visitChildren
+  }
+  // `[x]` and `if let x` name what they refer to once.
+  override func visit(_ node: ClosureCaptureSyntax) -> SyntaxVisitorContinueKind {
+    names.insert(node.name.plainName)
+    return .visitChildren
+  }
+  override func visit(_ node: OptionalBindingConditionSyntax) -> SyntaxVisitorContinueKind {
+    if node.initializer == nil { names.formUnion(Kernel.names(in: node.pattern)) }
+    return .visitChildren
   }
 }
 
@@ -114,12 +143,18 @@ private final class UseFinder: SyntaxVisitor {
     // `{ $0 }` hands on what it was given, a pointer too.
     if makesPointer, node.statements.count <= 1 { assigns = assigns || node.statements.trimmedDescription == "$0" }
     guard node.signature?.capture == nil, let callee = callee(of: node) else { return last(node) }
-    if callee.isEmpty {
+    if Self.mapping.contains(callee) {
+      guard let results = results(of: node) else { return last(node) }
+      let names = NameUses.identifiers(in: Syntax(node))
+      uses.mappings.append(NameUses.Mapping(callee: callee, names: names, results: results))
+      uses.lasting.formUnion(inner.uses.lasting)
+    } else if callee.isEmpty {
       uses.lasting.formUnion(inner.uses.lasting)
     } else {
       uses.passing[callee, default: []].formUnion(NameUses.identifiers(in: Syntax(node)))
       uses.lasting.formUnion(inner.uses.lasting)
     }
+    for mapping in inner.uses.mappings { uses.lasting.formUnion(mapping.names) }
     uses.values.formUnion(inner.uses.values)
     uses.pointed.formUnion(inner.uses.pointed)
     return .skipChildren
@@ -140,8 +175,43 @@ private final class UseFinder: SyntaxVisitor {
     guard let name = call?.calledExpression.as(MemberAccessExprSyntax.self)?.declName.baseName.plainName else {
       return nil
     }
-    return Self.immediate.contains(name) ? name : nil
+    return Self.immediate.contains(name) || Self.mapping.contains(name) ? name : nil
   }
+
+  /// The variables that get a closure's result, none when it is only shown; `nil` when it may go elsewhere.
+  private func results(of node: ClosureExprSyntax) -> [String]? {
+    guard let root, root.parent?.parent?.parent?.is(SourceFileSyntax.self) == true else { return nil }
+    if let variable = root.as(VariableDeclSyntax.self) {
+      return variable.bindings.flatMap { Kernel.names(in: $0.pattern) }
+    }
+    var inner = Syntax(node)
+    while inner != root {
+      guard let outer = inner.parent else { return nil }
+      if let call = outer.as(FunctionCallExprSyntax.self) {
+        let name =
+          call.calledExpression.as(MemberAccessExprSyntax.self)?.declName.baseName.plainName
+          ?? call.calledExpression.as(DeclReferenceExprSyntax.self)?.baseName.plainName ?? ""
+        guard Self.immediate.contains(name) || Self.mapping.contains(name) || Self.harmless.contains(name) else {
+          return nil
+        }
+      } else if outer.is(CodeBlockItemSyntax.self) || outer.is(ClosureExprSyntax.self)
+        || outer.is(SequenceExprSyntax.self)
+      {
+        return nil
+      }
+      inner = outer
+    }
+    return []
+  }
+
+  /// They keep nothing.
+  private static let harmless: Set = [
+    "Array", "Set", "String", "debugPrint", "dropFirst", "dropLast", "dump", "enumerated", "joined", "prefix", "print",
+    "reversed", "suffix",
+  ]
+  private static let mapping: Set = [
+    "compactMap", "compactMapValues", "drop", "filter", "flatMap", "map", "mapValues", "prefix",
+  ]
 
   /// Members of the standard library that have called their closure when they return, also those of lazy and
   /// asynchronous sequences.
