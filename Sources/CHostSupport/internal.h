@@ -55,3 +55,9 @@ bool chs_write_own(int fd, const void *bytes, size_t count);
 /// Gives back the standard streams' locks that the calling thread holds.
 void chs_release_streams(void);
 _Noreturn void chs_report_and_stop(chs_thread *t);
+/// Whether the calling thread prints to the process's own streams.
+bool chs_prints_to_process(void);
+/// Bytes are about to go to descriptor 1 or 2 of the process: waits for those of the other.
+void chs_before_output(int fd);
+/// A child is about to begin: what the calling thread has printed goes first.
+void chs_before_child(void);

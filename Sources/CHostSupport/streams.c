@@ -1,59 +1,62 @@
 // Standard output and error of runs that have streams of their own: a thread that works for such a run finds them
-// wherever C and Swift code names stdout, stderr or the descriptors 1 and 2. Everything else goes where it always went.
+// wherever C and Swift code names stdout, stderr or the descriptors 1 and 2. Subshells' runs have some from their
+// beginning; a run of the main shell gets some when it's over and a thread that it left behind prints. Everything else
+// goes to the process's own streams. In which order: order.c.
 //
 // The executable comes first when the loader looks for a symbol, so the functions here are what cells, the Swift
 // libraries and packages call. What a library writes by a system call of its own passes by.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "streams.h"
 
-// glibc has macros of these names.
-#undef fwrite_unlocked
-#undef putc
-#undef putchar
-#undef putc_unlocked
-#undef putchar_unlocked
-#undef fputc_unlocked
+/// glibc's own flags of a stream, unchanged since 2.0.
+enum { UNBUFFERED = 0x2, LINE_BUFFERED = 0x200 };
+
 
 enum { SLOTS = 32 };
 typedef struct {
   /// 0: nobody's.
   _Atomic uint64_t run;
+  /// Taken by a thread that outlived its run: another such run may have it when none is free.
+  bool late;
+  /// When it was taken; the oldest goes first.
+  uint64_t turn;
   /// Made once and never closed: a thread may hold on to them for longer than the run lives.
   FILE *out, *err;
 } slot;
 static slot slots[SLOTS];
 static _Atomic int taken;
 static pthread_mutex_t slots_lock = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t turns;
 static _Atomic(chs_output_writer) writer;
+/// The main shell's run, whose streams are the process's own; 0 between its cells.
+static _Atomic uint64_t main_run;
+/// Above 0 while the calling thread is inside the C library's functions.
+static __thread int inside;
 
-// The C library's own functions.
-static int (*c_vfprintf)(FILE *, const char *, va_list);
-static int (*c_fputc)(int, FILE *);
-static int (*c_fflush)(FILE *);
-static size_t (*c_fwrite)(const void *, size_t, size_t, FILE *);
+int (*chs_c_vfprintf)(FILE *, const char *, va_list);
+int (*chs_c_fputc)(int, FILE *);
+int (*chs_c_fflush)(FILE *);
+size_t (*chs_c_fwrite)(const void *, size_t, size_t, FILE *);
 static void (*c_flockfile)(FILE *), (*c_funlockfile)(FILE *);
 static int (*c_ftrylockfile)(FILE *);
 
 __attribute__((constructor)) static void find_functions(void) {
-  c_vfprintf = (int (*)(FILE *, const char *, va_list))dlsym(RTLD_NEXT, "vfprintf");
-  c_fputc = (int (*)(int, FILE *))dlsym(RTLD_NEXT, "fputc");
-  c_fflush = (int (*)(FILE *))dlsym(RTLD_NEXT, "fflush");
-  c_fwrite = (size_t (*)(const void *, size_t, size_t, FILE *))dlsym(RTLD_NEXT, "fwrite");
+  chs_c_vfprintf = (int (*)(FILE *, const char *, va_list))dlsym(RTLD_NEXT, "vfprintf");
+  chs_c_fputc = (int (*)(int, FILE *))dlsym(RTLD_NEXT, "fputc");
+  chs_c_fflush = (int (*)(FILE *))dlsym(RTLD_NEXT, "fflush");
+  chs_c_fwrite = (size_t (*)(const void *, size_t, size_t, FILE *))dlsym(RTLD_NEXT, "fwrite");
   c_flockfile = (void (*)(FILE *))dlsym(RTLD_NEXT, "flockfile");
   c_funlockfile = (void (*)(FILE *))dlsym(RTLD_NEXT, "funlockfile");
   c_ftrylockfile = (int (*)(FILE *))dlsym(RTLD_NEXT, "ftrylockfile");
 }
-/// Constructors of libraries run before ours and may print.
-static void need_functions(void) {
+void chs_need_functions(void) {
   if (!c_ftrylockfile) find_functions();
 }
 
@@ -64,16 +67,144 @@ static slot *slot_of(uint64_t run) {
   return NULL;
 }
 
-static slot *own_slot(void) {
-  return atomic_load_explicit(&taken, memory_order_relaxed) == 0 ? NULL : slot_of(chs_current_run());
+static FILE *make_stream(uintptr_t cookie);
+
+/// Gives a run a slot; NULL when there is none. Expects the lock to be held.
+static slot *take_slot(uint64_t run, bool late) {
+  slot *found = NULL;
+  for (int i = 0; i < SLOTS && !found; i++)
+    if (!atomic_load(&slots[i].run)) found = &slots[i];
+  for (int i = 0; i < SLOTS && late && (!found || atomic_load(&found->run)); i++)
+    if (slots[i].late && (!found || slots[i].turn < found->turn)) found = &slots[i];
+  if (!found) return NULL;
+  uintptr_t index = (uintptr_t)(found - slots);
+  if (!found->out) found->out = make_stream(index << 1);
+  if (!found->err) found->err = make_stream(index << 1 | 1);
+  if (!found->out || !found->err) return NULL;
+  if (atomic_load(&found->run)) {
+    chs_c_fflush(found->out);
+    chs_c_fflush(found->err);
+  } else {
+    atomic_fetch_add(&taken, 1);
+  }
+  found->late = late;
+  found->turn = ++turns;
+  atomic_store(&found->run, run);
+  return found;
 }
 
-/// The stream that `stream` means on this thread.
-static FILE *meant(FILE *stream) {
-  need_functions();
-  if (stream != stdout && stream != stderr) return stream;
+/// The slot of a run that is over, for what a thread prints that it left behind.
+static slot *late_slot(uint64_t run) {
+  pthread_mutex_lock(&slots_lock);
+  slot *found = slot_of(run);
+  if (!found) found = take_slot(run, true);
+  pthread_mutex_unlock(&slots_lock);
+  return found;
+}
+
+static slot *own_slot(void) {
+  uint64_t run = chs_current_run();
+  if (run == 0 || run == atomic_load_explicit(&main_run, memory_order_relaxed)) return NULL;
+  if (atomic_load_explicit(&chs_forked, memory_order_relaxed) || !atomic_load(&writer)) return NULL;
+  slot *own = atomic_load_explicit(&taken, memory_order_relaxed) == 0 ? NULL : slot_of(run);
+  return own ? own : late_slot(run);
+}
+
+// A stream that is locked for one run is written to and unlocked for it, even when the run ends in between.
+static __thread struct {
+  FILE *asked, *locked;
+  int depth;
+} lock_held[2];
+int chs_standard_index(FILE *stream) { return stream == stdout ? 0 : stream == stderr ? 1 : -1; }
+
+/// Where a thread prints to, and the other stream of the same run.
+typedef struct {
+  FILE *stream, *other;
+  /// The process's own streams, with the descriptors 1 and 2 behind them.
+  bool is_process;
+} target;
+
+static target aimed(FILE *stream) {
   slot *own = own_slot();
-  return !own ? stream : stream == stdout ? own->out : own->err;
+  if (!own) return (target){stream, stream == stdout ? stderr : stdout, true};
+  return stream == stdout ? (target){own->out, own->err, false} : (target){own->err, own->out, false};
+}
+
+static FILE *meant(FILE *stream) {
+  chs_need_functions();
+  return chs_standard_index(stream) < 0 ? stream : aimed(stream).stream;
+}
+
+/// Whether printing `count` bytes reaches the descriptor: the stream has no buffer, ends it at a line, or it's full.
+static bool reaches(const FILE *f, size_t count) {
+  size_t room = (size_t)(f->_IO_buf_end - f->_IO_buf_base);
+  return f->_flags & (UNBUFFERED | LINE_BUFFERED) || chs_pending(f) + count >= room;
+}
+
+/// Empties one of the process's streams, after what the other one had written. Expects it to be locked.
+static void empty_locked(FILE *f) {
+  chs_before_output(f == stdout ? STDOUT_FILENO : STDERR_FILENO);
+  inside++;
+  chs_c_fflush(f);
+  inside--;
+}
+
+/// Empties a stream. A thread that is at it may wait for the calling one, in the printed value's own description: it's
+/// given a moment, not for ever.
+static void empty(FILE *f, bool is_process) {
+  const struct timespec moment = {0, 100000};
+  for (int turn = 0; c_ftrylockfile(f) != 0; turn++) {
+    if (turn == 2000) return;
+    nanosleep(&moment, NULL);
+  }
+  if (is_process) empty_locked(f);
+  else chs_c_fflush(f);
+  c_funlockfile(f);
+}
+
+/// What the run's other stream still holds was printed before. Called with neither of them locked: two threads that
+/// print to one each must not wait for one another.
+static void flush_other(target t) {
+  if (inside > 0 || chs_pending(t.other) == 0) return;
+  empty(t.other, t.is_process);
+}
+
+/// Locks the stream that is meant. The run may end just now, with what its streams hold: then the next ones are meant.
+static target lock_meant(FILE *stream) {
+  for (;;) {
+    target t = aimed(stream);
+    flush_other(t);
+    c_flockfile(t.stream);
+    if (aimed(stream).stream == t.stream) return t;
+    c_funlockfile(t.stream);
+  }
+}
+
+FILE *chs_begin_print(FILE *stream, size_t count) {
+  chs_need_functions();
+  int i = chs_standard_index(stream);
+  FILE *f = stream;
+  if (i >= 0 && lock_held[i].depth == 0) {
+    f = lock_meant(stream).stream;
+  } else {
+    if (i >= 0) f = lock_held[i].locked;
+    c_flockfile(f);
+  }
+  if (i < 0) return f;
+  if (inside == 0 && f == stream && reaches(f, count)) {
+    if (chs_pending(f) > 0) empty_locked(f);
+    else chs_before_output(stream == stdout ? STDOUT_FILENO : STDERR_FILENO);
+  }
+  inside++;
+  return f;
+}
+void chs_end_print(FILE *asked, FILE *stream) {
+  if (chs_standard_index(asked) >= 0) {
+    inside--;
+    // A forked child may end, or become another program, without emptying its buffers.
+    if (atomic_load_explicit(&chs_forked, memory_order_relaxed)) chs_c_fflush(stream);
+  }
+  c_funlockfile(stream);
 }
 
 static ssize_t write_all(int fd, const char *bytes, size_t count) {
@@ -107,17 +238,8 @@ static FILE *make_stream(uintptr_t cookie) {
 void chs_set_output_writer(chs_output_writer function) { atomic_store(&writer, function); }
 
 bool chs_open_streams(uint64_t run) {
-  bool opened = false;
   pthread_mutex_lock(&slots_lock);
-  for (int i = 0; i < SLOTS && !opened; i++) {
-    if (atomic_load(&slots[i].run)) continue;
-    if (!slots[i].out) slots[i].out = make_stream((uintptr_t)i << 1);
-    if (!slots[i].err) slots[i].err = make_stream((uintptr_t)i << 1 | 1);
-    if (!slots[i].out || !slots[i].err) break;
-    atomic_store(&slots[i].run, run);
-    atomic_fetch_add(&taken, 1);
-    opened = true;
-  }
+  bool opened = take_slot(run, false) || take_slot(run, true);
   pthread_mutex_unlock(&slots_lock);
   return opened;
 }
@@ -125,21 +247,33 @@ bool chs_open_streams(uint64_t run) {
 void chs_close_streams(uint64_t run) {
   slot *own = slot_of(run);
   if (!own) return;
-  c_fflush(own->out);
-  c_fflush(own->err);
+  chs_c_fflush(own->out);
+  chs_c_fflush(own->err);
   atomic_store(&own->run, 0);
+  own->late = false;
   atomic_fetch_sub(&taken, 1);
+}
+
+void chs_begin_main_run(uint64_t run) { atomic_store(&main_run, run); }
+
+void chs_end_main_run(uint64_t run) {
+  if (!atomic_compare_exchange_strong(&main_run, &run, 0)) return;
+  // Threads that go on find streams of their own from here on; what the run printed is sent with it.
+  empty(stdout, true);
+  empty(stderr, true);
 }
 
 /// Flushes a stream unless some thread is at it, which then waits for the pipe: it will be flushed the next time.
 static void flush_if_free(FILE *stream) {
-  if (!stream || c_ftrylockfile(stream) != 0) return;
-  c_fflush(stream);
+  if (!stream || chs_pending(stream) == 0) return;
+  if (chs_standard_index(stream) >= 0) chs_before_output(stream == stdout ? STDOUT_FILENO : STDERR_FILENO);
+  if (c_ftrylockfile(stream) != 0) return;
+  chs_c_fflush(stream);
   c_funlockfile(stream);
 }
 
 void chs_flush_all_output(void) {
-  need_functions();
+  chs_need_functions();
   for (int i = 0; i < SLOTS; i++)
     if (atomic_load(&slots[i].run)) {
       flush_if_free(slots[i].out);
@@ -152,17 +286,28 @@ void chs_flush_all_output(void) {
 void chs_buffer_output(void) { setvbuf(stdout, NULL, _IOFBF, 1 << 16); }
 
 void chs_flush_output(void) {
-  c_fflush(meant(stdout));
-  c_fflush(meant(stderr));
+  chs_need_functions();
+  if (inside > 0) return;
+  slot *own = own_slot();
+  FILE *first = own ? own->out : stdout, *second = own ? own->err : stderr;
+  if (chs_pending(first)) empty(first, !own);
+  if (chs_pending(second)) empty(second, !own);
 }
+
+bool chs_is_inside_print(void) { return inside > 0; }
+
+bool chs_prints_to_process(void) { return own_slot() == NULL; }
 
 bool chs_write_own(int fd, const void *bytes, size_t count) {
   if (fd != STDOUT_FILENO && fd != STDERR_FILENO) return false;
   slot *own = own_slot();
   chs_output_writer send = atomic_load(&writer);
   if (!own || !send) return false;
-  uint64_t run = atomic_load(&own->run);
-  if (!run) return false;
+  uint64_t run = chs_current_run();
+  if (inside == 0) {
+    chs_c_fflush(own->out);
+    chs_c_fflush(own->err);
+  }
   send(run, fd == STDERR_FILENO, bytes, count);
   return true;
 }
@@ -185,7 +330,7 @@ static void release(FILE *stream) {
 }
 
 void chs_release_streams(void) {
-  need_functions();
+  chs_need_functions();
   release(stdin);
   release(stdout);
   release(stderr);
@@ -195,160 +340,38 @@ void chs_release_streams(void) {
   }
 }
 
-// MARK: What cells call
+// MARK: Locks, as cells call them
 
-size_t fwrite(const void *restrict bytes, size_t size, size_t count, FILE *restrict stream) {
-  if (stream == stderr && chs_keep_message(__builtin_return_address(0), bytes, size * count)) return count;
-  FILE *f = meant(stream);
-  return c_fwrite(bytes, size, count, f);
-}
-size_t fwrite_unlocked(const void *restrict bytes, size_t size, size_t count, FILE *restrict stream) {
-  FILE *f = meant(stream);
-  return c_fwrite(bytes, size, count, f);
-}
-
-static int put_text(const char *text, FILE *stream) {
-  size_t length = strlen(text);
-  FILE *f = meant(stream);
-  return c_fwrite(text, 1, length, f) == length ? 1 : EOF;
-}
-int fputs(const char *restrict text, FILE *restrict stream) {
-  if (stream == stderr && chs_keep_message(__builtin_return_address(0), text, strlen(text))) return 1;
-  return put_text(text, stream);
-}
-int fputs_unlocked(const char *restrict text, FILE *restrict stream) { return put_text(text, stream); }
-int puts(const char *text) {
-  FILE *f = meant(stdout);
-  size_t length = strlen(text);
-  c_flockfile(f);
-  bool written = c_fwrite(text, 1, length, f) == length && c_fputc('\n', f) != EOF;
-  c_funlockfile(f);
-  return written ? 1 : EOF;
-}
-
-static int put_character(int c, FILE *stream) {
-  FILE *f = meant(stream);
-  return c_fputc(c, f);
-}
-int fputc(int c, FILE *stream) { return put_character(c, stream); }
-int putc(int c, FILE *stream) { return put_character(c, stream); }
-int _IO_putc(int c, FILE *stream) { return put_character(c, stream); }
-int putc_unlocked(int c, FILE *stream) { return put_character(c, stream); }
-int fputc_unlocked(int c, FILE *stream) { return put_character(c, stream); }
-int putchar(int c) { return put_character(c, stdout); }
-int putchar_unlocked(int c) { return put_character(c, stdout); }
-
-static int put_format(FILE *stream, const char *format, va_list arguments) {
-  FILE *f = meant(stream);
-  return c_vfprintf(f, format, arguments);
-}
-int vfprintf(FILE *restrict stream, const char *restrict format, va_list arguments) {
-  return put_format(stream, format, arguments);
-}
-int vprintf(const char *restrict format, va_list arguments) { return put_format(stdout, format, arguments); }
-int __vfprintf_chk(FILE *stream, int flag, const char *format, va_list arguments) {
-  (void)flag;
-  return put_format(stream, format, arguments);
-}
-int __vprintf_chk(int flag, const char *format, va_list arguments) {
-  (void)flag;
-  return put_format(stdout, format, arguments);
-}
-#define FORWARD(stream)                              \
-  va_list arguments;                                 \
-  va_start(arguments, format);                       \
-  int result = put_format(stream, format, arguments); \
-  va_end(arguments);                                 \
-  return result
-int printf(const char *restrict format, ...) { FORWARD(stdout); }
-int __printf_chk(int flag, const char *format, ...) {
-  (void)flag;
-  FORWARD(stdout);
-}
-int __fprintf_chk(FILE *stream, int flag, const char *format, ...) {
-  (void)flag;
-  FORWARD(stream);
-}
-int fprintf(FILE *restrict stream, const char *restrict format, ...) {
-  if (stream != stderr || !chs_in_swift_runtime(__builtin_return_address(0))) { FORWARD(stream); }
-  va_list arguments;
-  va_start(arguments, format);
-  char text[1024];
-  int result = vsnprintf(text, sizeof text, format, arguments);
-  va_end(arguments);
-  size_t length = result < 0 ? 0 : (size_t)result < sizeof text ? (size_t)result : sizeof text - 1;
-  if (!chs_keep_message(__builtin_return_address(0), text, length)) {
-    FILE *f = meant(stderr);
-    c_fwrite(text, 1, length, f);
-  }
-  return result;
-}
-void perror(const char *text) {
-  int code = errno;
-  if (text && *text) fprintf(stderr, "%s: %s\n", text, strerror(code));
-  else fprintf(stderr, "%s\n", strerror(code));
-  errno = code;
-}
-
-int fflush(FILE *stream) {
-  if (!stream) {
-    need_functions();
-    return c_fflush(NULL);
-  }
-  FILE *f = meant(stream);
-  return c_fflush(f);
-}
-
-ssize_t write(int fd, const void *bytes, size_t count) {
-  if (fd == STDERR_FILENO && chs_keep_message(__builtin_return_address(0), bytes, count)) return (ssize_t)count;
-  if (chs_write_own(fd, bytes, count)) return (ssize_t)count;
-  return syscall(SYS_write, fd, bytes, count);
-}
-ssize_t writev(int fd, const struct iovec *parts, int count) {
-  if ((fd != STDOUT_FILENO && fd != STDERR_FILENO) || !own_slot()) return syscall(SYS_writev, fd, parts, count);
-  ssize_t total = 0;
-  for (int i = 0; i < count; i++) {
-    ssize_t n = write(fd, parts[i].iov_base, parts[i].iov_len);
-    if (n < 0) return total ? total : n;
-    total += n;
-  }
-  return total;
-}
-
-// A stream that is locked for one run is unlocked for it, even when the run ends in between.
-static __thread struct {
-  FILE *asked, *locked;
-  int depth;
-} lock_held[2];
-
-static int lock_index(FILE *stream) { return stream == stdout ? 0 : stream == stderr ? 1 : -1; }
 static void note_lock(FILE *asked, FILE *locked) {
-  int i = lock_index(asked);
+  int i = chs_standard_index(asked);
   if (i < 0) return;
   lock_held[i].asked = asked;
   lock_held[i].locked = locked;
   lock_held[i].depth++;
 }
-static FILE *to_lock(FILE *stream) {
-  int i = lock_index(stream);
-  return i >= 0 && lock_held[i].depth > 0 ? lock_held[i].locked : meant(stream);
-}
 void flockfile(FILE *stream) {
-  need_functions();
-  FILE *f = to_lock(stream);
-  c_flockfile(f);
+  chs_need_functions();
+  int i = chs_standard_index(stream);
+  FILE *f = stream;
+  if (i >= 0 && lock_held[i].depth == 0) {
+    f = lock_meant(stream).stream;
+  } else {
+    if (i >= 0) f = lock_held[i].locked;
+    c_flockfile(f);
+  }
   note_lock(stream, f);
 }
 int ftrylockfile(FILE *stream) {
-  need_functions();
-  FILE *f = to_lock(stream);
+  chs_need_functions();
+  int i = chs_standard_index(stream);
+  FILE *f = i >= 0 && lock_held[i].depth > 0 ? lock_held[i].locked : meant(stream);
   int result = c_ftrylockfile(f);
   if (result == 0) note_lock(stream, f);
   return result;
 }
 void funlockfile(FILE *stream) {
-  need_functions();
-  int i = lock_index(stream);
+  chs_need_functions();
+  int i = chs_standard_index(stream);
   FILE *f = i >= 0 && lock_held[i].depth > 0 ? lock_held[i].locked : stream;
   if (i >= 0 && lock_held[i].depth > 0) lock_held[i].depth--;
   c_funlockfile(f);

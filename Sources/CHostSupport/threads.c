@@ -333,10 +333,3 @@ void chs_serve(void) {
   if (!chs_self) chs_adopt(CHS_SERVICE);
   if (chs_self) chs_self->role = CHS_SERVICE;
 }
-
-int chs_move_descriptor(int fd) {
-  int moved = fcntl(fd, F_DUPFD_CLOEXEC, 800);
-  if (moved < 0) moved = fcntl(fd, F_DUPFD_CLOEXEC, 60);
-  if (moved >= 0) close(fd);
-  return moved;
-}

@@ -14,6 +14,7 @@ final class Host: Sendable {
   private let acknowledgements = Mutex<(next: UInt64, waiting: [UInt64: DispatchSemaphore])>((0, [:]))
   private let descriptors: KeptDescriptors
   private let memory = MemoryLimit()
+  private let variables = SessionVariables()
   /// What C code has not yet read of a line of input.
   private let pendingInput = Mutex<[UInt8]>([])
   /// For C functions, which have no context.
@@ -34,6 +35,7 @@ final class Host: Sendable {
       guard let bytes, count > 0 else { return }
       Host.current.withLock { $0 }?.send(.output(run: run, isError: isError, Data(bytes: bytes, count: count)))
     }
+    chs_set_sync { Host.current.withLock { $0 }?.sendInOrder { .printed(number: $0) } }
     chs_set_input_reader { bytes, count in
       guard let bytes, count > 0 else { return 0 }
       return Host.current.withLock { $0 }?.readInput(into: UnsafeMutableRawBufferPointer(start: bytes, count: count))
@@ -77,6 +79,7 @@ final class Host: Sendable {
         send(.progress(number, reached: Dictionary(uniqueKeysWithValues: reached)))
       case .acknowledge(let number):
         acknowledgements.withLock { $0.waiting.removeValue(forKey: number) }?.signal()
+      case .keep(let id): runs.withLock { $0[id] }?.releases.withLock { $0.waiting = [] }
       case .shutdown: chs_end_group()
       }
     }
@@ -87,7 +90,7 @@ final class Host: Sendable {
   private func run(_ cell: CellRun) {
     descriptors.restore()
     let run = Run(cell)
-    if cell.hasOwnOutput { _ = chs_open_streams(cell.id) }
+    if cell.hasOwnOutput { _ = chs_open_streams(cell.id) } else { chs_begin_main_run(cell.id) }
     let count = runs.withLock { runs in
       runs[cell.id] = run
       return runs.count
@@ -122,6 +125,16 @@ final class Host: Sendable {
       chs_leave_critical()
       return
     }
+    if run.cell.library.isEmpty {
+      run.isLoaded.store(true, ordering: .relaxed)
+      let entry: @convention(c) (Int32, UnsafeMutableRawPointer?) -> Int32 = { _, _ in
+        Host.current.withLock { $0 }?.releaseAll()
+        return 0
+      }
+      chs_call_entry(unsafeBitCast(entry, to: UnsafeRawPointer.self))
+      finish(run, .completed)
+      return
+    }
     // Stopped while it holds the loader's lock, the thread would keep every later cell from being loaded.
     chs_enter_critical()
     let symbol = load(run)
@@ -131,6 +144,10 @@ final class Host: Sendable {
     chs_call_entry(symbol)
     // A child that the cell forked has come to the end of the cell's code.
     if chs_is_forked() { chs_end_forked(0) }
+    if run.thrown.withLock({ $0 == nil }) {
+      variables.dropTasks(of: run.cell.module)
+      releaseAll()
+    }
     let outcome: RunOutcome =
       if let error = run.thrown.withLock({ $0 }) {
         .threw(
@@ -154,8 +171,13 @@ final class Host: Sendable {
 
   /// The cell's entry point; when there is none, the run is over.
   private func load(_ run: Run) -> UnsafeMutableRawPointer? {
-    guard let handle = dlopen(run.cell.library, RTLD_NOW | RTLD_GLOBAL) else {
-      finish(run, .notLoaded(String(cString: dlerror())))
+    let lent = chs_lend_descriptors()
+    let handle = dlopen(run.cell.library, RTLD_NOW | RTLD_GLOBAL)
+    let failure = handle == nil ? String(cString: dlerror()) : ""
+    let hasDescriptors = chs_take_descriptors_back(lent)
+    descriptors.tell(whether: hasDescriptors, limit: lent)
+    guard let handle else {
+      finish(run, .notLoaded(failure))
       return nil
     }
     guard let symbol = dlsym(handle, run.cell.entry) else {
@@ -163,6 +185,7 @@ final class Host: Sendable {
       return nil
     }
     chs_register_cell(symbol)
+    variables.begin(run.cell.module, object: handle)
     for old in run.cell.replaced { chs_replace_conformances(handle, run.cell.module, old) }
     return symbol
   }
@@ -172,8 +195,33 @@ final class Host: Sendable {
     guard runs.withLock({ $0.removeValue(forKey: run.cell.id) }) != nil else { return }
     chs_clear_interrupt(run.cell.id)
     CellTasks.forget(run: run.cell.id)
-    if run.cell.hasOwnOutput { chs_close_streams(run.cell.id) } else { chs_flush_output() }
+    if run.cell.hasOwnOutput { chs_close_streams(run.cell.id) } else { chs_end_main_run(run.cell.id) }
+    let stored = run.cell.module.isEmpty ? [] : variables.stored(in: run.cell.module)
+    let released = run.releases.withLock { $0.done }
+    if !stored.isEmpty || !released.isEmpty {
+      send(.variables(run: run.cell.id, stored, released: released))
+    }
     send(.finished(run: run.cell.id, outcome))
+    if !released.isEmpty { Thread.detachNewThread { chs_return_memory() } }
+  }
+
+  // MARK: Values that were declared again
+
+  /// Releases what the calling run has to, of which `isDue` says that it's time.
+  private func release(_ run: Run, where isDue: (Release) -> Bool) {
+    while true {
+      let next = run.releases.withLock { releases -> Release? in
+        guard let index = releases.waiting.firstIndex(where: isDue) else { return nil }
+        return releases.waiting.remove(at: index)
+      }
+      guard let next else { return }
+      if variables.release(next) { run.releases.withLock { $0.done.append(next) } }
+    }
+  }
+
+  private func releaseAll() {
+    let id = chs_current_run()
+    if let run = runs.withLock({ $0[id] }) { release(run) { _ in true } }
   }
 
   // MARK: Interrupts
@@ -327,6 +375,13 @@ extension Host: CellBridge {
   }
 
   func left() { runs.withLock { $0[chs_current_run()] }?.hasLeft.store(true, ordering: .relaxed) }
+
+  func holds(_ index: Int, _ type: any AnyStoredType.Type) {
+    let id = chs_current_run()
+    guard let run = runs.withLock({ $0[id] }) else { return }
+    variables.note(run.cell.module, index, type)
+    release(run) { $0.successor == index }
+  }
 
   func threw(_ error: any Error) {
     let id = chs_current_run()

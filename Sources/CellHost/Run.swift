@@ -39,10 +39,15 @@ final class Run: Sendable {
   let insist = Atomic<Bool>(false)
   /// The top level ended before its last step, and that is as it should be.
   let hasLeft = Atomic<Bool>(false)
+  /// What the cell releases, and what is released already.
+  let releases: Mutex<(waiting: [Release], done: [Release])>
   /// The cell's code has begun.
   let isLoaded = Atomic<Bool>(false)
 
-  init(_ cell: CellRun) { self.cell = cell }
+  init(_ cell: CellRun) {
+    self.cell = cell
+    releases = Mutex((cell.releases, []))
+  }
 }
 
 /// Hands a line of input from the thread that serves the kernel to the cell's.
@@ -58,24 +63,6 @@ final class InputSlot: Sendable {
   func take() -> String? {
     arrived.wait()
     return lines.withLock { $0.removeFirst() }
-  }
-}
-
-/// Standard input, output and error as the kernel gave them, so that a cell which closed them does no lasting harm.
-final class KeptDescriptors: Sendable {
-  private let kept: [Int32]
-
-  init() { kept = (0...2).map { fcntl($0, F_DUPFD_CLOEXEC, 810) } }
-
-  func restore() {
-    for (descriptor, copy) in kept.enumerated() where copy >= 0 {
-      var now = stat()
-      var then = stat()
-      let same =
-        fstat(Int32(descriptor), &now) == 0 && fstat(copy, &then) == 0 && now.st_ino == then.st_ino
-        && now.st_dev == then.st_dev
-      if !same { dup2(copy, Int32(descriptor)) }
-    }
   }
 }
 

@@ -8,6 +8,8 @@ public protocol CellBridge: Sendable {
   func result(_ bundle: MIMEBundle)
   /// Asks the client for a line; `nil` at the end of input. Doesn't return when the client takes no input.
   func readLine(prompt: String) -> String?
+  /// Notes a variable of the calling run's cell.
+  func holds(_ index: Int, _ type: any AnyStoredType.Type)
   /// Notes the error that a cell's top level threw.
   func threw(_ error: any Error)
   /// Notes that the cell's top level ended before its last step, well.

@@ -13,7 +13,41 @@ package enum HostRequest: Codable, Sendable, Equatable {
   case acknowledge(UInt64)
   /// How far the running cells have come: answered by `HostEvent.progress` with the same number.
   case progress(UInt64)
+  /// A cell begins beside this run: what the run would release may be used by it.
+  case keep(run: UInt64)
   case shutdown
+}
+
+/// The value of a variable that nothing can reach any more.
+package struct Release: Codable, Sendable, Hashable {
+  package var module: String
+  package var name: String
+  /// The variable's number in its cell.
+  package var index: Int
+  /// The variable of the running cell that takes its place: the old value goes as soon as there is a new one. `nil` to
+  /// wait for the cell's end.
+  package var successor: Int?
+
+  package init(module: String, name: String, index: Int, successor: Int? = nil) {
+    self.module = module
+    self.name = name
+    self.index = index
+    self.successor = successor
+  }
+}
+
+/// A variable that has its value.
+package struct StoredVariable: Codable, Sendable, Equatable {
+  package var index: Int
+  package var type: String
+  /// Its values refer to nothing that could be released.
+  package var isTrivial: Bool
+
+  package init(index: Int, type: String, isTrivial: Bool) {
+    self.index = index
+    self.type = type
+    self.isTrivial = isTrivial
+  }
 }
 
 package struct CellRun: Codable, Sendable, Equatable {
@@ -34,11 +68,13 @@ package struct CellRun: Codable, Sendable, Equatable {
   package var replaced: [String]
   /// A message for a handler of the session's code, in place of a cell to load.
   package var comm: CommMessage?
+  /// Values to release; all there is to do when there is no library.
+  package var releases: [Release]
 
   package init(
     id: UInt64, library: String, entry: String, allowStdin: Bool, wantsResult: Bool,
     hasOwnOutput: Bool = false, module: String = "", replaced: [String] = [],
-    comm: CommMessage? = nil
+    comm: CommMessage? = nil, releases: [Release] = []
   ) {
     self.id = id
     self.library = library
@@ -49,6 +85,7 @@ package struct CellRun: Codable, Sendable, Equatable {
     self.module = module
     self.replaced = replaced
     self.comm = comm
+    self.releases = releases
   }
 }
 
@@ -63,11 +100,15 @@ package enum HostEvent: Codable, Sendable, Equatable {
   case result(run: UInt64, MIMEBundle, number: UInt64)
   case comm(run: UInt64, CommMessage, number: UInt64)
   case inputRequest(run: UInt64, prompt: String)
-  /// Bytes that a run with `hasOwnOutput` printed.
+  /// A run with streams of its own has sent all that it printed; waits for `acknowledge(number)`.
+  case printed(number: UInt64)
+  /// Bytes that a run with `hasOwnOutput` printed, or a thread whose run is over.
   case output(run: UInt64, isError: Bool, Data)
   /// By run: the steps of its top-level code that are done; -1 while it's being loaded.
   case progress(UInt64, reached: [UInt64: Int])
   case finished(run: UInt64, RunOutcome)
+  /// Comes before `finished`: the run's variables that have a value, and what was released.
+  case variables(run: UInt64, [StoredVariable], released: [Release])
   /// A thread left over from an earlier cell trapped; no run of now is touched.
   case backgroundTrap(Trap)
 }

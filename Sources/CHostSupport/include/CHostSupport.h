@@ -95,6 +95,12 @@ void chs_register_cell(const void *address);
 /// many were replaced.
 int chs_replace_conformances(void *new_object, const char *new_module, const char *old_module);
 
+/// Where a loaded cell keeps a global variable; NULL when it has none of that name.
+void *chs_variable(void *object, const char *module, const char *name);
+
+/// Releases what a cell's global variables hold whose names begin so, all of which are references to objects.
+void chs_drop_objects(void *object, const char *module, const char *prefix);
+
 /// Name and offset of the object that holds `address`. Returns false when there is none.
 bool chs_locate(uint64_t address, const char **path, uint64_t *offset, const char **symbol);
 
@@ -144,7 +150,17 @@ void chs_set_program_name(char *name);
 void chs_serve(void);
 
 /// Moves a descriptor to a high number, closed on exec, out of the way of user code. Returns the new one or -1.
+/// A cell can't close it.
 int chs_move_descriptor(int fd);
+/// The same with a copy; the descriptor itself stays open.
+int chs_copy_descriptor(int fd);
+
+/// Keeps some descriptors from cells, so that the next cell can be loaded when one has used up all others.
+void chs_reserve_descriptors(void);
+/// Lets them be used. Returns what `chs_take_descriptors_back` takes.
+int chs_lend_descriptors(void);
+/// Keeps them from cells again. False when cells have used up all others.
+bool chs_take_descriptors_back(int before);
 
 /// The parts of a report that Swift doesn't import from C.
 const char *chs_report_message(const chs_report *report);
@@ -165,6 +181,17 @@ void chs_set_output_writer(chs_output_writer function);
 bool chs_open_streams(uint64_t run);
 /// Empties and takes them back.
 void chs_close_streams(uint64_t run);
+
+/// The main shell's run that begins: it prints to the process's streams.
+void chs_begin_main_run(uint64_t run);
+/// Sends what it has printed; what its threads print from now on goes to the output writer.
+void chs_end_main_run(uint64_t run);
+/// Copies of the descriptors 1 and 2 as the kernel gave them.
+void chs_know_output(int kept_out, int kept_err);
+/// Returns when the kernel has handed on all that the calling thread's run has sent. Called before a child of a run with
+/// streams of its own begins.
+typedef void (*chs_sync)(void);
+void chs_set_sync(chs_sync function);
 
 /// Between these two an interrupt doesn't stop the calling thread: it holds what the whole host needs.
 void chs_enter_critical(void);

@@ -21,7 +21,16 @@ package struct Command: Sendable {
     details: "Says what a cell can do, or what one command does.")
   static let who = Command(
     name: "who", form: .line, arguments: "[name…]", summary: "what the cells have declared",
-    details: "Lists names with their kind, their type and the cell that declared them: all, or those that begin so.")
+    details: """
+      Lists names with their kind, their type and the cell that declared them: all, or those that begin so. Values of
+      variables that were declared again and are still held come after them, with what may still use them.
+      """)
+  static let forget = Command(
+    name: "forget", form: .line, arguments: "name…", summary: "forgets names and releases their values",
+    details: """
+      Later cells don't know the names any more. A variable's value is released unless code of a cell may still use it:
+      then this says which. A variable that is declared again releases its old value by itself, under the same condition.
+      """)
   static let time = Command(
     name: "time", form: .both, arguments: "statement",
     summary: "how long a statement takes, or with %%time the cell",
@@ -57,7 +66,7 @@ package struct Command: Sendable {
       and so does its own end. Variables of the shell are gone afterwards. There is nothing to read on standard input.
       """)
 
-  static let builtIn = [help, who, time, opt, reset, package, bash]
+  static let builtIn = [help, who, forget, time, opt, reset, package, bash]
 
   /// `%time statement`, `%%time`: how it is written.
   var usage: [String] {

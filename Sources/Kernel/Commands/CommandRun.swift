@@ -70,6 +70,7 @@ final class CommandRun: Sendable {
     switch name {
     case Command.help.name: print(runner.help(for: argument))
     case Command.who.name: runner.who(argument, events)
+    case Command.forget.name: return runner.forget(argument, request, events)
     case Command.reset.name: print(runner.reset())
     case Command.package.name: return runner.usePackage(argument, child: child) { self.events(.stream($0, $1)) }
     case Command.time.name:

@@ -9,6 +9,16 @@ extension CommandRunner {
     let declared = cells.declared.filter { item in
       wanted.isEmpty || wanted.contains { item.name.lowercased().hasPrefix($0.lowercased()) }
     }
+    let older = cells.olderValues.filter { item in
+      wanted.isEmpty || wanted.contains { item.name.lowercased().hasPrefix($0.lowercased()) }
+    }
+    defer {
+      if !older.isEmpty {
+        events(.stream(.stdout, "Older values that are still held:\n"))
+        let rows = older.map { [$0.name, $0.type, $0.cell, $0.reason] }
+        events(.display(Table(["name", "type", "cell", "why"], rows).mimeBundle, id: nil, update: false))
+      }
+    }
     guard !declared.isEmpty else {
       let text = wanted.isEmpty ? "No cell has declared anything." : "Nothing that is declared begins so."
       return events(.stream(.stdout, text + "\n"))
@@ -16,6 +26,20 @@ extension CommandRunner {
     let types = cells.types(of: declared.filter { ["var", "func"].contains($0.kind) }.map(\.name))
     let rows = declared.map { [$0.name, $0.kind, types[$0.name] ?? "", $0.cell] }
     events(.display(Table(["name", "kind", "type", "cell"], rows).mimeBundle, id: nil, update: false))
+  }
+
+  func forget(
+    _ argument: String, _ request: CellRequest, _ events: @escaping @Sendable (CellEvent) -> Void
+  ) -> CellError? {
+    let names = argument.split { $0.isWhitespace || $0 == "," }.map { String($0).trimmingBackticks }
+    guard !names.isEmpty else {
+      return Traceback.plain("UsageError", "%forget takes the names of variables, functions or types; %who lists them")
+    }
+    switch cells.forget(names, request: request, events: events) {
+    case .success(let lines): events(.stream(.stdout, lines.joined(separator: "\n") + "\n"))
+    case .failure(let error): return error
+    }
+    return nil
   }
 
   func reset() -> String {

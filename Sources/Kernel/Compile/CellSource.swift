@@ -54,6 +54,7 @@ package struct CellSource: Sendable {
     var tentative: StmtSyntax?
     for (index, item) in tree.statements.enumerated() {
       rewriter.rewrite(item)
+      names.uses.add(item)
       let end = item.item.trimmedUTF8Range.upperBound
       switch item.item {
       case .decl(let declaration):
@@ -65,6 +66,7 @@ package struct CellSource: Sendable {
         if variable.isAsyncLet { break }
         if !variable.isCertain { steps.close(&edits) }
         names.add(declaration, step: steps.open(end: end))
+        steps.hold(HeldVariable.found(in: variable, &names), &names)
         if !variable.isCertain { steps.close(&edits) }
       case .stmt(let statement):
         steps.close(&edits)
@@ -74,6 +76,7 @@ package struct CellSource: Sendable {
         guard !bound.isEmpty else { break }
         edits.insert(declarations, at: end, .outerClosing)
         names.add(bound, step: steps.open(end: end))
+        steps.hold(bound, &names)
       case .expr(let expression):
         steps.close(&edits)
         if index == tree.statements.count - 1, Self.hasValue(expression) { result = expression }
@@ -83,6 +86,7 @@ package struct CellSource: Sendable {
     let last = tree.statements.trimmedUTF8Range.upperBound
     for (bound, text) in rewriter.asyncLets.ending() {
       names.add(bound, step: steps.open(end: last))
+      steps.hold(bound, &names)
       edits.insert(text, at: last, .after)
       steps.close(&edits, always: true)
     }
@@ -172,6 +176,8 @@ private struct Steps {
   private let stride: Int
   private var pending = 0
   private var end: Int?
+  /// Told to the host behind the next mark.
+  private var held: [HeldVariable] = []
 
   init(itemCount: Int) { stride = max(1, itemCount / 200) }
 
@@ -182,11 +188,21 @@ private struct Steps {
     return count + 1
   }
 
+  mutating func hold(_ variables: [HeldVariable], _ names: inout DeclaredNames) {
+    names.variables += variables
+    held += variables
+  }
+
+  mutating func hold(_ bound: [String], _ names: inout DeclaredNames) {
+    for name in bound { hold([HeldVariable(name: name, index: names.variables.count)], &names) }
+  }
+
   /// Ends the step, with a mark behind the last declaration.
   mutating func close(_ edits: inout SourceEdits, always: Bool = false) {
     guard let end, always || pending >= stride else { return }
     count += 1
-    edits.insert("; __reached(\(count))", at: end, .after)
+    edits.insert((["; __reached(\(count))"] + held.map(\.call)).joined(separator: "; "), at: end, .after)
+    held = []
     self.end = nil
     pending = 0
   }

@@ -29,6 +29,12 @@ package struct DeclaredNames: Sendable, Equatable {
   package var additions: Set<Addition> = []
   /// Types or extensions state conformances or superclasses: members of other extensions may serve them unnamed.
   package var hasInheritance = false
+  /// Variables whose values can be released.
+  package var variables: [HeldVariable] = []
+  /// Variables of which it can't be told what they hold.
+  package var unknownVariables: Set<String> = []
+  /// Where names are used.
+  package var uses = NameUses()
   /// Declares for others than its own module: then the modules behind such a declaration have to be for others too.
   package var hasPublic = false
 

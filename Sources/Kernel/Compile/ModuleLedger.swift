@@ -36,6 +36,10 @@ package struct ModuleLedger: Sendable {
   /// Modules that are imported whole, oldest first.
   private(set) var whole: [String] = []
   private(set) var names: [String: Name] = [:]
+  /// Values of variables that were declared again, and what could still reach them.
+  var held = HeldValues()
+  /// Names that `%forget` took: a module that is imported whole doesn't bring them back.
+  private var forgotten: Set<String> = []
   /// Import lines of the user and the prelude, which every later cell repeats.
   private(set) var imports: [String] = []
 
@@ -134,7 +138,7 @@ package struct ModuleLedger: Sendable {
       return (line.isExported ? "@_exported " : isHidden ? "@_implementationOnly " : "") + line.text
     }
     // Of two conformances that say the same, the compiler takes the one it loads first: the newest.
-    plan.header = imports + texts
+    plan.header = imports + texts + hidden(names.mentioned, own: Set(own.keys), by: plan.loads)
     plan.replaced = entries.values.filter { !$0.names.conformances.isDisjoint(with: names.conformances) }
       .map(\.module).sorted()
     return plan
@@ -192,8 +196,9 @@ package struct ModuleLedger: Sendable {
   ///     two cells that declare the same name, the one begun later has it.
   package mutating func record(
     _ module: String, names: DeclaredNames, key: String, plan: Plan, interface: Set<String>? = nil,
-    reached: Int = .max, serial: Int? = nil
+    reached: Int = .max, serial: Int? = nil, isComplete: Bool = true
   ) {
+    held.note(module, names, origins: plan.origins, isComplete: isComplete)
     let serial = serial ?? (entries.values.map(\.serial).max() ?? -1) + 1
     var isSuperseded = false
     for (name, entry) in entries where entry.key == key {
@@ -216,10 +221,36 @@ package struct ModuleLedger: Sendable {
       whole.sort { (entries[$0]?.serial ?? 0) < (entries[$1]?.serial ?? 0) }
     }
     for declaration in names.declarations where (declaration.step ?? 0) <= reached {
-      if let known = self.names[declaration.name], let entry = entries[known.module], entry.serial > serial { continue }
+      let known = self.names[declaration.name]
+      if let known, let entry = entries[known.module], entry.serial > serial {
+        if declaration.kind == .var { addOlder(declaration.name, of: module) }
+        continue
+      }
+      if let known, known.kind == .var, known.module != module {
+        addOlder(declaration.name, of: known.module)
+      }
+      forgotten.remove(declaration.name)
       self.names[declaration.name] = Name(module: module, kind: declaration.kind)
     }
     for line in names.imports where !imports.contains(line) { imports.append(line) }
+  }
+
+  /// Makes a name unknown to later cells.
+  mutating func remove(_ name: String) -> Name? {
+    guard let known = names.removeValue(forKey: name) else { return nil }
+    forgotten.insert(name)
+    return known
+  }
+
+  /// Declarations that keep forgotten names from coming back with a module that is imported whole.
+  private func hidden(_ mentioned: Set<String>, own: Set<String>, by modules: Set<String>) -> [String] {
+    guard !forgotten.isEmpty else { return [] }
+    let brought = modules.reduce(into: Set<String>()) {
+      $0.formUnion(entries[$1]?.names.declarations.map(\.name) ?? [])
+    }
+    return forgotten.intersection(mentioned).intersection(brought).subtracting(own).sorted().map {
+      "@available(*, unavailable, message: \"it was taken away by %forget\") var \(quoted($0)): Never { fatalError() }"
+    }
   }
 
   /// Names with their kinds, sorted, as `%who` lists them.

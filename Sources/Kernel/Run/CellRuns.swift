@@ -29,6 +29,11 @@ enum Ending: Sendable {
   }
 }
 
+extension Ending {
+  /// The cell came to its end.
+  var isComplete: Bool { if case .told(.completed) = self { true } else { false } }
+}
+
 /// One request on its way: waiting for the prelude, being compiled, or run by the host.
 final class Execution: Sendable {
   /// The compiler and linker of this request alone: an interrupt ends them.
@@ -74,6 +79,8 @@ final class ActiveRun: Sendable {
   let fatal = Mutex<Trap?>(nil)
   /// Why the host is being ended although the cell still runs.
   let stuck = Mutex<String?>(nil)
+  /// What the host said of the cell's variables.
+  let variables = Mutex<(stored: [StoredVariable], released: [Release])>(([], []))
   private let decoders = Mutex((out: OutputDecoder(), error: OutputDecoder()))
   private let ending = Mutex<Ending?>(nil)
   private let done = DispatchSemaphore(value: 0)
@@ -116,6 +123,24 @@ final class ActiveRun: Sendable {
   }
 }
 
+/// Runs that are over, as many as can still matter: a thread that was left behind by an older one prints where the text
+/// of no run goes.
+struct OverRuns: Sendable {
+  private static let limit = 1000
+  private var runs: [UInt64: ActiveRun] = [:]
+  private var order: [UInt64] = []
+
+  subscript(id: UInt64) -> ActiveRun? { runs[id] }
+
+  mutating func add(_ run: ActiveRun) {
+    runs[run.id] = run
+    order.append(run.id)
+    guard order.count > 2 * Self.limit else { return }
+    for id in order.prefix(Self.limit) { runs[id] = nil }
+    order.removeFirst(Self.limit)
+  }
+}
+
 /// What a cell adds to the ledger once it runs.
 struct LedgerRecord: Sendable {
   var module: String
@@ -126,9 +151,13 @@ struct LedgerRecord: Sendable {
   var plan: ModuleLedger.Plan
   /// Of the compiled module: see ``CompiledCell``.
   var interface: Set<String>?
+  /// Values that nothing can reach once the cell has run, as far as could be told with so many cells in the ledger.
+  var releases: [Release] = []
+  var ledgerSize = 0
 
-  func enter(into ledger: inout ModuleLedger, reached: Int) {
+  func enter(into ledger: inout ModuleLedger, reached: Int, isComplete: Bool = false) {
     ledger.record(
-      module, names: names, key: key, plan: plan, interface: interface, reached: reached, serial: serial)
+      module, names: names, key: key, plan: plan, interface: interface, reached: reached, serial: serial,
+      isComplete: isComplete)
   }
 }

@@ -26,7 +26,7 @@ extension CompilingCellRunner {
       if message.kind == .open { events(.comm(CommMessage(kind: .close, id: message.id))) }
       return .ok(userExpressions: [:])
     }
-    let ending = run(
+    let (ending, _) = run(
       CompiledCell(module: "", library: "", entry: ""), execution, wantsResult: false, allowStdin: false,
       comm: message, events)
     return error(for: ending, wasInterrupted: execution.isInterrupted).map(CellOutcome.error)

@@ -72,7 +72,7 @@ extension CompilingCellRunner {
       let clock = state.withLock { $0.link }.map { ProcessClock(pid: $0.pid) }
       let (began, used) = (ContinuousClock.now, clock?.now)
       if !compiled.warnings.isEmpty { events(.stream(.stderr, Traceback.text(compiled.warnings))) }
-      let ending = run(
+      let (ending, variables) = run(
         compiled, execution, wantsResult: !request.silent, allowStdin: request.allowStdin, record: record,
         generation: generation, events)
       if case .notStarted = ending { continue }
@@ -80,7 +80,12 @@ extension CompilingCellRunner {
       if let used, let now = clock?.now { times.cpu = now - used }
       request.measure?(times)
       if let reached = ending.reached(of: source.stepCount) {
-        state.withLock { if $0.generation == generation { record.enter(into: &$0.ledger, reached: reached) } }
+        state.withLock { state in
+          guard state.generation == generation else { return }
+          record.enter(into: &state.ledger, reached: reached, isComplete: ending.isComplete)
+          state.ledger.held.note(record.module, variables.stored)
+          state.ledger.held.note(released: variables.released)
+        }
       }
       return error(for: ending, wasInterrupted: execution.isInterrupted)
     }
@@ -110,7 +115,10 @@ extension CompilingCellRunner {
   /// have declared by now.
   private func plan(_ source: CellSource, _ count: Int, key: String, isFull: Bool = false) -> (LedgerRecord, Int) {
     // Of a host that is too busy to answer, nothing is seen but what ended.
-    let reached = state.withLock { $0.active.contains { $0.record != nil } } ? progress(within: 2) ?? [:] : [:]
+    let (link, others) = state.withLock { ($0.link, $0.active.filter { $0.record != nil }) }
+    // What they would release may be used by this cell.
+    for run in others where run.record?.releases.isEmpty == false { link?.send(.keep(run: run.id)) }
+    let reached = others.isEmpty ? [:] : progress(within: 2) ?? [:]
     return state.withLock { state in
       var ledger = state.ledger
       for run in state.active {
@@ -121,7 +129,15 @@ extension CompilingCellRunner {
       state.nextModule += 1
       state.modules[count, default: 0] += 1
       let module = CellModule.name(count, run: state.modules[count] ?? 1)
-      let record = LedgerRecord(module: module, serial: serial, names: source.names, key: key, plan: plan)
+      var record = LedgerRecord(module: module, serial: serial, names: source.names, key: key, plan: plan)
+      let mayRelease =
+        !ledger.held.older.isEmpty || source.names.declarations.contains { ledger.names[$0.name] != nil }
+      if mayRelease, state.executions.count <= 1 {
+        var after = ledger
+        record.enter(into: &after, reached: .max, isComplete: true)
+        record.releases = ledger.releases(of: source.names, after: after)
+      }
+      record.ledgerSize = ledger.entries.count
       return (record, state.generation)
     }
   }
@@ -166,33 +182,42 @@ extension CompilingCellRunner {
   ///   - record: what the cell adds to the ledger, so that cells which start meanwhile can see it.
   ///   - generation: the host that it was compiled for; `nil` for any.
   ///   - comm: a message for a handler of the session, in place of a cell.
+  ///   - releases: values to release, in place of a cell.
+  /// - Returns: how it ended, and what the host said of its variables.
   func run(
     _ cell: CompiledCell, _ execution: Execution, wantsResult: Bool, allowStdin: Bool, record: LedgerRecord? = nil,
-    generation: Int? = nil, comm: CommMessage? = nil, _ events: @escaping @Sendable (CellEvent) -> Void
-  ) -> Ending {
-    let started = state.withLock { state -> (ActiveRun, HostLink)? in
+    generation: Int? = nil, comm: CommMessage? = nil, releases: [Release] = [],
+    _ events: @escaping @Sendable (CellEvent) -> Void
+  ) -> (ending: Ending, variables: (stored: [StoredVariable], released: [Release])) {
+    let started = state.withLock { state -> (ActiveRun, HostLink, [Release])? in
       guard let link = state.link, generation == nil || generation == state.generation else { return nil }
+      var record = record
+      // Another shell's cell may use what was free when this one was planned.
+      if state.executions.count > 1 || record?.ledgerSize != state.ledger.entries.count { record?.releases = [] }
       let active = ActiveRun(
         id: state.nextRun, generation: state.generation, execution: execution, record: record, events: events)
       state.nextRun += 1
       // Interrupted between the compiler's end and now; from here on an interrupt finds the run.
       if execution.isInterrupted, record != nil { return nil }
       state.active.append(active)
-      return (active, link)
+      return (active, link, (record?.releases ?? []) + releases)
     }
-    if started == nil, execution.isInterrupted { return .told(.interrupted(frames: [], reached: 0)) }
-    guard let (active, link) = started else { return .notStarted }
+    if started == nil, execution.isInterrupted { return (.told(.interrupted(frames: [], reached: 0)), ([], [])) }
+    guard let (active, link, releases) = started else { return (.notStarted, ([], [])) }
     let began = ContinuousClock.now
     link.send(
       .run(
         CellRun(
           id: active.id, library: cell.library, entry: cell.entry, allowStdin: allowStdin, wantsResult: wantsResult,
           hasOwnOutput: execution.isSubshell, module: cell.module, replaced: record?.plan.replaced ?? [],
-          comm: comm)))
+          comm: comm, releases: releases)))
     let ending = active.wait()
-    state.withLock { state in state.active.removeAll { $0 === active } }
+    state.withLock { state in
+      state.active.removeAll { $0 === active }
+      state.over.add(active)
+    }
     log.debug("ran", metadata: ["module": "\(cell.module)", "run": "\(ContinuousClock.now - began)"])
-    return ending
+    return (ending, active.variables.withLock { $0 })
   }
 
   func error(for ending: Ending, wasInterrupted: Bool) -> CellError? {

@@ -22,6 +22,8 @@ extension CompilingCellRunner {
         break
       }
       active.print(bytes, isError: isError)
+    case .message(.printed(let number)):
+      link?.send(.acknowledge(number))
     case .message(.display(let run, let bundle, let id, let update, let number)):
       deliver(.display(bundle, id: id, update: update), of: run)
       link?.send(.acknowledge(number))
@@ -41,6 +43,8 @@ extension CompilingCellRunner {
       active.events(.inputRequest(prompt: prompt, password: false, reply: reply))
     case .message(.progress(let number, let reached)):
       state.withLock { $0.progress[number] }?.put(reached)
+    case .message(.variables(let run, let stored, let released)):
+      active(run, orDefault: false)?.variables.withLock { $0 = (stored, released) }
     case .message(.finished(let run, let outcome)):
       guard let active = active(run, orDefault: false) else { break }
       if case .trapped(let trap) = outcome, trap.isFatalToHost {
@@ -58,11 +62,13 @@ extension CompilingCellRunner {
     }
   }
 
-  /// The run of that number; where it is over or was none, the one that the user most likely looks at.
+  /// The run of that number, also when it's over and only threads of it go on; where there is none, the one that the
+  /// user most likely looks at.
   private func active(_ run: UInt64, orDefault: Bool = true) -> ActiveRun? {
     state.withLock { state in
-      state.active.first { $0.id == run }
-        ?? (orDefault ? state.active.first { !$0.execution.isSubshell } ?? state.active.last : nil)
+      if let active = state.active.first(where: { $0.id == run }) { return active }
+      guard orDefault else { return nil }
+      return state.over[run] ?? state.active.first { !$0.execution.isSubshell } ?? state.active.last
     }
   }
 
@@ -131,7 +137,7 @@ extension CompilingCellRunner {
         return Traceback.plain("HostDied", "no new process for cells could be started: \(error)")
       }
       guard let prelude else { return nil }
-      let ending = run(prelude, execution, wantsResult: false, allowStdin: false) { _ in }
+      let (ending, _) = run(prelude, execution, wantsResult: false, allowStdin: false) { _ in }
       return error(for: ending, wasInterrupted: execution.isInterrupted)
     }
   }

@@ -25,6 +25,8 @@ package final class CompilingCellRunner: CellRunner {
     /// Requests on their way, and runs that the host works on; both in the order in which they began.
     var executions: [Execution] = []
     var active: [ActiveRun] = []
+    /// The newest runs that are over: what their threads still print is theirs.
+    var over = OverRuns()
     var progress: [UInt64: ProgressQuestion] = [:]
     /// Targets of the open comms, by their ids.
     var comms: [String: String] = [:]
@@ -113,12 +115,13 @@ package final class CompilingCellRunner: CellRunner {
       let plan = ledger.plan(for: source.names, key: "prelude")
       let compiled = try compiler.compile(
         source, module: CellModule.prelude, label: "prelude", header: plan.header, tools: execution.tools)
-      let ending = run(compiled, execution, wantsResult: false, allowStdin: false) { _ in }
+      let (ending, _) = run(compiled, execution, wantsResult: false, allowStdin: false) { _ in }
       let failure = error(for: ending, wasInterrupted: execution.isInterrupted)
       let reached = ending.reached(of: source.stepCount) ?? 0
       ledger.record(
         CellModule.prelude, names: source.names, key: "prelude", plan: plan, interface: compiled.interface,
         reached: reached)
+      ledger.held.permanent = [CellModule.prelude]
       let recorded = ledger
       state.withLock {
         $0.prelude = compiled

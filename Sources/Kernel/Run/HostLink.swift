@@ -4,6 +4,7 @@ import Glibc
 import HostProtocol
 import Logging
 import NotebookDisplay
+import Synchronization
 
 /// One cell host process and everything that comes from it, in order.
 ///
@@ -28,6 +29,8 @@ final class HostLink: @unchecked Sendable {
   private var channel: FrameChannel?
   private var pipes: (out: Int32, err: Int32) = (-1, -1)
   private var failure: (any Error)?
+  /// Runs that print to the pipes.
+  private let mainRuns = Mutex<Set<UInt64>>([])
 
   private let environment: CellEnvironment
   private let folder: String
@@ -57,6 +60,7 @@ final class HostLink: @unchecked Sendable {
   }
 
   func send(_ request: HostRequest) {
+    if case .run(let cell) = request, !cell.hasOwnOutput { mainRuns.withLock { _ = $0.insert(cell.id) } }
     // A host that is gone says so by its end of file; a failed send adds nothing.
     try? channel?.send(request)
   }
@@ -104,23 +108,20 @@ final class HostLink: @unchecked Sendable {
 
   // MARK: Reading
 
-  /// Longest wait before text that arrived is handed on, so that many small writes become few messages.
-  private static let batch = Duration.milliseconds(25)
-  private static let batchBytes = 1 << 18
-
   private func pump() {
     guard let channel, let guarded = process else { return }
     var streams = [Stream(.stdout, pipes.out), Stream(.stderr, pipes.err)]
+    var printed = PrintedText()
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
 
-    func flush() { for index in streams.indices { streams[index].flush(receive) } }
+    func flush() { for (name, text) in printed.take() { receive(.stream(name, text)) } }
     func drain(_ index: Int, atMost limit: Int) {
       var left = limit
       while left > 0, streams[index].isOpen {
         let n = read(streams[index].descriptor, &buffer, min(buffer.count, left))
         if n > 0 {
-          streams[index].append(buffer[..<n])
-          if streams[index].bytes >= Self.batchBytes { streams[index].flush(receive) }
+          printed.append(buffer[..<n], of: streams[index].name)
+          if printed.isLong { flush() }
           left -= n
         } else if n == 0 {
           streams[index].isOpen = false
@@ -139,14 +140,13 @@ final class HostLink: @unchecked Sendable {
         wanted.append(pollfd(fd: stream.isOpen ? stream.descriptor : -1, events: Int16(POLLIN), revents: 0))
       }
       wanted.append(pollfd(fd: process, events: Int16(POLLIN), revents: 0))
-      let deadline = streams.compactMap(\.deadline).min()
-      let wait = deadline.map { max(0, Int32(($0 - .now).milliseconds.rounded(.up))) } ?? -1
+      let wait = printed.deadline.map { max(0, Int32(($0 - .now).milliseconds.rounded(.up))) } ?? -1
       let ready = poll(&wanted, nfds_t(wanted.count), wait)
       if ready < 0 && errno != EINTR { break }
       for index in streams.indices where ready > 0 && wanted[index + 1].revents != 0 {
         drain(index, atMost: 1 << 18)
       }
-      if let deadline = streams.compactMap(\.deadline).min(), deadline <= .now { flush() }
+      if let deadline = printed.deadline, deadline <= .now { flush() }
       guard ready > 0, wanted[0].revents != 0 else {
         if ready > 0, wanted[streams.count + 1].revents != 0 { break }
         continue
@@ -155,11 +155,14 @@ final class HostLink: @unchecked Sendable {
       // must not keep us here, so no more is read than is there now.
       for index in streams.indices where streams[index].isOpen { drain(index, atMost: streams[index].available) }
       guard let event = try? channel.receive(HostEvent.self) else { break }
+      // Half a character that a cell ends with is no beginning of what the next one prints.
+      if case .finished(let run, _) = event, mainRuns.withLock({ $0.remove(run) }) != nil { printed.finish() }
       flush()
       receive(.message(event))
     }
     for index in streams.indices { drain(index, atMost: .max) }
-    for index in streams.indices { streams[index].finish(receive) }
+    printed.finish()
+    flush()
     // The channel may have been closed by user code while the process lives on: without it, it's of no use.
     terminate()
     let (status, signal) = guarded.wait()
@@ -169,15 +172,11 @@ final class HostLink: @unchecked Sendable {
     receive(.died(status: status, signal: signal))
   }
 
-  /// One pipe and the text that waits to be handed on.
+  /// One of the two pipes.
   private struct Stream {
     let name: StreamName
     let descriptor: Int32
     var isOpen = true
-    private var decoder = OutputDecoder()
-    private var text = ""
-    private(set) var bytes = 0
-    private(set) var deadline: ContinuousClock.Instant?
 
     init(_ name: StreamName, _ descriptor: Int32) {
       self.name = name
@@ -187,25 +186,6 @@ final class HostLink: @unchecked Sendable {
     var available: Int {
       var count: Int32 = 0
       return ioctl(descriptor, UInt(FIONREAD), &count) == 0 ? Int(count) : 0
-    }
-
-    mutating func append(_ slice: ArraySlice<UInt8>) {
-      text += decoder.decode(slice)
-      bytes += slice.count
-      if deadline == nil { deadline = .now + HostLink.batch }
-    }
-
-    mutating func flush(_ receive: (Event) -> Void) {
-      deadline = nil
-      bytes = 0
-      guard !text.isEmpty else { return }
-      receive(.stream(name, text))
-      text = ""
-    }
-
-    mutating func finish(_ receive: (Event) -> Void) {
-      text += decoder.finish()
-      flush(receive)
     }
   }
 }

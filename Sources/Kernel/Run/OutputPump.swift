@@ -33,3 +33,53 @@ package struct OutputDecoder: Sendable {
     return 0
   }
 }
+
+/// What came from the two pipes and waits to be handed on, in the order in which it came: the host sees to it that this
+/// is the order in which it was printed (`CHostSupport/order.c`).
+package struct PrintedText: Sendable {
+  private var pieces: [(name: StreamName, text: String)] = []
+  private var decoders = (out: OutputDecoder(), error: OutputDecoder())
+  private var bytes = 0
+  /// When it has to be handed on.
+  package private(set) var deadline: ContinuousClock.Instant?
+
+  /// Longest wait before text that arrived is handed on, so that many small writes become few messages.
+  private static let batch = Duration.milliseconds(25)
+  private static let batchBytes = 1 << 18
+  /// Each change of stream makes a message. Clients limit how many they take in a second, so a cell that changes all the
+  /// time gets its text in two parts. The host waits for no more changes than these.
+  private static let changes = 16
+
+  package init() {}
+
+  package var isLong: Bool { bytes >= Self.batchBytes }
+
+  package mutating func append(_ new: some Collection<UInt8>, of name: StreamName) {
+    add(name == .stdout ? decoders.out.decode(new) : decoders.error.decode(new), to: name)
+    bytes += new.count
+    if deadline == nil { deadline = .now + Self.batch }
+  }
+
+  /// No rest comes for what is an unfinished character now.
+  package mutating func finish() {
+    add(decoders.out.finish(), to: .stdout)
+    add(decoders.error.finish(), to: .stderr)
+  }
+
+  package mutating func take() -> [(name: StreamName, text: String)] {
+    defer { (pieces, bytes, deadline) = ([], 0, nil) }
+    return pieces
+  }
+
+  private mutating func add(_ text: String, to name: StreamName) {
+    guard !text.isEmpty else { return }
+    let isFull = pieces.count > Self.changes
+    if let last = isFull ? pieces.lastIndex(where: { $0.name == name }) : pieces.indices.last,
+      pieces[last].name == name
+    {
+      pieces[last].text += text
+    } else {
+      pieces.append((name, text))
+    }
+  }
+}
