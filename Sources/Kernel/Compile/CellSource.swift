@@ -122,6 +122,10 @@ package struct CellSource: Sendable {
         if ["inlinable", "usableFromInline", "frozen"].contains(name) { names.hasPublic = true }
       case .binaryOperator(let name), .prefixOperator(let name), .postfixOperator(let name):
         names.mentioned.insert(name)
+      // The parser has kinds of their own for these where they could be something else.
+      case .leftAngle, .rightAngle, .prefixAmpersand: names.mentioned.insert(token.text)
+      // Patterns are matched by an operator that nobody writes.
+      case .keyword(.case), .keyword(.catch): names.mentioned.insert("~=")
       // `$x` is the projection of a property wrapper on `x`.
       case .dollarIdentifier(let name): names.mentioned.insert(String(name.dropFirst()))
       case .keyword(.public), .keyword(.open): names.hasPublic = true

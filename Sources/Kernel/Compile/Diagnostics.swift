@@ -16,6 +16,8 @@ package struct Diagnostic: Sendable, Equatable {
   package var fixItColumn = 0
   /// The place is in text that the kernel put into the cell.
   var isGenerated = false
+  /// The place is in an import that the user doesn't see.
+  var isInHeader = false
 
   package init(
     severity: Severity, message: String, file: String, line: Int, column: Int, sourceLine: String = "",
@@ -60,7 +62,7 @@ package struct Diagnostic: Sendable, Equatable {
   }
 
   /// Each error or warning with the notes that follow it.
-  private static func groups(_ found: [Diagnostic]) -> [[Diagnostic]] {
+  static func groups(_ found: [Diagnostic]) -> [[Diagnostic]] {
     var groups: [[Diagnostic]] = []
     for diagnostic in found {
       if diagnostic.severity == .note, !groups.isEmpty {
@@ -99,6 +101,8 @@ package struct Diagnostic: Sendable, Equatable {
       if diagnostic.file == file, diagnostic.line > lead {
         diagnostic.file = label
         diagnostic.line -= lead
+      } else if diagnostic.file == file {
+        diagnostic.isInHeader = true
       }
       if diagnostic.file == label {
         let place = Place(
