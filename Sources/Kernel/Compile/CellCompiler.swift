@@ -73,12 +73,21 @@ package final class CellCompiler: Sendable {
     _ source: CellSource, module: String, label: String, header: [String], optimized: Bool = false,
     tools: ToolRunner
   ) throws -> CompiledCell {
-    do {
-      return try compileOnce(
-        source, module: module, label: label, header: header, optimized: optimized, tools: tools)
-    } catch CompileFailure.diagnostics where source.isTentative {
-      return try compileOnce(
-        source.asStatements, module: module, label: label, header: header, optimized: optimized, tools: tools)
+    var source = source
+    while true {
+      do {
+        return try compileOnce(
+          source, module: module, label: label, header: header, optimized: optimized, tools: tools)
+      } catch CompileFailure.diagnostics(let found) {
+        // In Swift 6, a constant that isn't Sendable can't be nonisolated.
+        if source.opensActors, found.contains(where: { $0.isGenerated && $0.message.contains("'nonisolated'") }) {
+          source = source.without(.openActors)
+        } else if source.isTentative {
+          source = source.without(.controlFlowResult)
+        } else {
+          throw CompileFailure.diagnostics(found)
+        }
+      }
     }
   }
 

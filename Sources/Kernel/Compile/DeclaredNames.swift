@@ -38,6 +38,8 @@ package struct DeclaredNames: Sendable, Equatable {
   package var hasInheritance = false
   /// Declares for others than its own module: then the modules behind such a declaration have to be for others too.
   package var hasPublic = false
+  /// Declares an actor, as far as its words tell.
+  package var hasActors = false
 
   /// A member that an extension adds to a type.
   package struct Addition: Hashable, Sendable {

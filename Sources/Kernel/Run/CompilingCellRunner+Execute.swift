@@ -93,7 +93,7 @@ extension CompilingCellRunner {
     _ source: CellSource, _ request: CellRequest, label: String, _ execution: Execution, _ record: inout LedgerRecord,
     _ generation: inout Int
   ) throws -> CompiledCell {
-    func attempt() throws -> CompiledCell {
+    func attempt(_ source: CellSource) throws -> CompiledCell {
       let compiled = try compiler.compile(
         source, module: record.module, label: label, header: record.plan.header, optimized: request.isOptimized,
         tools: execution.tools)
@@ -101,15 +101,26 @@ extension CompilingCellRunner {
       return compiled
     }
     var failure: CompileFailure
-    do { return try attempt() } catch let error as CompileFailure { failure = error }
+    do { return try attempt(source) } catch let error as CompileFailure { failure = error }
     guard !source.hasErrors, ledger.mayMend(failure) else { throw failure.withoutImports }
+    // Around an expression, the call that sends its value changes what the compiler says of it.
+    let asWritten = source.hasResult ? source.without([.result, .controlFlowResult]) : source
     var isForOthers = failure.asksForVisibleImports
     while true {
       let tried = record.plan.header
       (record, generation) = plan(source, key: record.key, reach: .all, isForOthers: isForOthers)
-      if record.plan.header == tried { break }
+      if record.plan.header == tried, !source.hasResult { break }
       log.debug("compiled again with all imports", metadata: ["module": "\(record.module)", "after": "\(failure)"])
-      do { return try attempt() } catch let error as CompileFailure { failure = .ofOneFile(failure, error) }
+      do {
+        let compiled = try attempt(asWritten)
+        guard source.hasResult else { return compiled }
+        // A compiled module's name is used up.
+        (record, generation) = plan(source, key: record.key, reach: .all, isForOthers: isForOthers)
+        if let withResult = try? attempt(source) { return withResult }
+        // A value that can't be handed to anyone.
+        (record, generation) = plan(source, key: record.key, reach: .all, isForOthers: isForOthers)
+        return try attempt(asWritten)
+      } catch let error as CompileFailure { failure = .ofOneFile(failure, error) }
       guard !isForOthers, failure.asksForVisibleImports else { break }
       isForOthers = true
     }
