@@ -5,7 +5,7 @@ extension CompileFailure {
   ///   - chosen: how the cell failed with what it seems to need.
   ///   - all: how it failed with everything in sight. The compiler then sees what it would see in one file, and old
   ///     declarations too that newer ones have replaced. What it finds ambiguous among those is no fault of the cell.
-  static func ofOneFile(_ chosen: CompileFailure, _ all: CompileFailure) -> CompileFailure {
+  package static func ofOneFile(_ chosen: CompileFailure, _ all: CompileFailure) -> CompileFailure {
     switch (chosen, all) {
     case (_, .interrupted), (_, .system): all
     case (.diagnostics(let few), .diagnostics(let many)):
@@ -16,7 +16,7 @@ extension CompileFailure {
   }
 
   /// Without errors about the kernel's own imports, where there are others.
-  var withoutImports: CompileFailure {
+  package var withoutImports: CompileFailure {
     guard case .diagnostics(let found) = self else { return self }
     let own = Diagnostic.groups(found).filter { !$0[0].isAboutImports }.flatMap { $0 }
     return own.isEmpty ? self : .diagnostics(own)
@@ -41,7 +41,7 @@ extension Diagnostic {
 
 extension ModuleLedger {
   /// Whether a cell that failed could compile with more of the session in sight.
-  func mayMend(_ failure: CompileFailure) -> Bool {
+  package func mayMend(_ failure: CompileFailure) -> Bool {
     switch failure {
     case .interrupted, .system: return false
     // The compiler crashed, or refused an import that isn't the user's.

@@ -3,7 +3,7 @@ extension ModuleLedger {
   /// Whether what a cell with extensions adds may be used by a cell that has `loads` in reach.
   func mayBeUsed(_ entry: Entry, by user: DeclaredNames, loads: Set<String>) -> Bool {
     let names = entry.names
-    if !names.operators.isEmpty || names.hasConditional { return true }
+    if names.hasConditional || names.operators.contains(where: { isOfUse($0, to: user) }) { return true }
     if !names.extensionMembers.isDisjoint(with: user.extensionMembers) { return true }
     if loads.contains(entry.module), !names.conditionalOperators.isDisjoint(with: user.mentioned) { return true }
     // A type or protocol of the session is of no consequence where its module isn't loaded.
@@ -36,6 +36,13 @@ extension ModuleLedger {
       let isFinal = kind == .struct || kind == .enum || Self.finalTypes.contains(addition.type)
       return user.hasInheritance && (!isFinal || user.mentioned.contains(addition.type) || mentionsAlias)
     }
+  }
+
+  /// - Parameter declaration: `operator +++`, `precedencegroup Tight`, `macro stringify`.
+  private func isOfUse(_ declaration: String, to user: DeclaredNames) -> Bool {
+    // A macro may be what another macro expands to.
+    guard !declaration.hasPrefix("macro "), let name = declaration.split(separator: " ").last else { return true }
+    return user.mentioned.contains(String(name))
   }
 
   /// Types outside of the session that no other type inherits from or conforms to.
