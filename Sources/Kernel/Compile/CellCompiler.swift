@@ -73,30 +73,40 @@ package final class CellCompiler: Sendable {
     _ source: CellSource, module: String, label: String, header: [String], optimized: Bool = false,
     tools: ToolRunner
   ) throws -> CompiledCell {
-    func attempt(_ source: CellSource) throws -> CompiledCell {
-      try compileOnce(source, module: module, label: label, header: header, optimized: optimized, tools: tools)
-    }
     // What the compiler says of a cell that awaits, it has to say of the user's own text.
     let opinion = source.isAsynchronous ? Opinion { self.opinion(on: source, label, module, header, tools) } : nil
-    do {
-      var compiled: CompiledCell
+    var source = source
+    var compiled: CompiledCell
+    while true {
       do {
-        compiled = try attempt(source)
-      } catch CompileFailure.diagnostics where source.isTentative {
-        compiled = try attempt(source.asStatements)
+        compiled = try compileOnce(
+          source, module: module, label: label, header: header, optimized: optimized, tools: tools)
+        break
+      } catch CompileFailure.diagnostics(let own) where source.edited.text != source.original {
+        // In Swift 6, a constant that isn't Sendable can't be nonisolated.
+        if source.opensActors, own.contains(where: { $0.isGenerated && $0.message.contains("'nonisolated'") }) {
+          source = source.without(.openActors)
+          continue
+        }
+        if source.isTentative {
+          source = source.without(.controlFlowResult)
+          continue
+        }
+        // Of errors in the edited text, only those count that the user's text has, and as it has them.
+        let errors = Diagnostic.errors(opinion?.wait() ?? self.opinion(on: source, label, module, header, tools))
+        if !errors.isEmpty { throw CompileFailure.diagnostics(errors) }
+        // The last expression may have a value that can't be handed to anyone.
+        guard source.hasResult else {
+          throw CompileFailure.diagnostics(own + (source.isAsynchronous ? [Diagnostic.ofRewriting(label)] : []))
+        }
+        source = source.without([.result, .controlFlowResult])
       }
-      guard let found = opinion?.wait() else { return compiled }
-      let errors = Diagnostic.errors(found)
-      guard errors.isEmpty else { throw CompileFailure.diagnostics(errors) }
-      compiled.warnings = Diagnostic.warnings(found, in: label)
-      return compiled
-    } catch CompileFailure.diagnostics(let own) where source.edited.text != source.original {
-      // Of errors in the edited text, only those count that the user's text has, and as it has them.
-      let found = opinion?.wait() ?? self.opinion(on: source, label, module, header, tools)
-      let errors = Diagnostic.errors(found)
-      if !errors.isEmpty { throw CompileFailure.diagnostics(errors) }
-      throw CompileFailure.diagnostics(own + (source.isAsynchronous ? [Diagnostic.ofRewriting(label)] : []))
     }
+    guard let found = opinion?.wait() else { return compiled }
+    let errors = Diagnostic.errors(found)
+    guard errors.isEmpty else { throw CompileFailure.diagnostics(errors) }
+    compiled.warnings = Diagnostic.warnings(found, in: label)
+    return compiled
   }
 
   /// What the compiler says of the user's text as it stands, found while something else goes on.

@@ -21,12 +21,34 @@ package struct CellSource: Sendable {
   /// Bytes of `original` whose value is the cell's result.
   let resultRange: Range<Int>
 
-  package init(_ text: String) { self = onDeepStack(for: text) { CellSource($0, readsControlFlow: true) } }
+  /// Which additions the text was given.
+  private let additions: Additions
 
-  /// The same cell with the `if` or `switch` at its end as a statement.
-  package var asStatements: CellSource { onDeepStack(for: original) { CellSource($0, readsControlFlow: false) } }
+  /// What the kernel adds so that a cell does in a notebook what people expect. Whether the compiler takes an addition
+  /// can't always be told beforehand.
+  package struct Additions: OptionSet, Sendable {
+    package let rawValue: Int
+    package init(rawValue: Int) { self.rawValue = rawValue }
+    /// The value of the last expression is sent.
+    package static let result = Additions(rawValue: 1)
+    /// That of an `if` or `switch` too.
+    package static let controlFlowResult = Additions(rawValue: 2)
+    /// Later cells read the constants of an actor without `await`.
+    package static let openActors = Additions(rawValue: 4)
+    package static let all: Additions = [.result, .controlFlowResult, .openActors]
+  }
 
-  private init(_ text: String, readsControlFlow: Bool) {
+  package init(_ text: String) { self = onDeepStack(for: text) { CellSource($0, .all) } }
+
+  package var opensActors: Bool { names.hasActors && additions.contains(.openActors) }
+
+  /// The same cell with fewer additions.
+  package func without(_ left: Additions) -> CellSource {
+    onDeepStack(for: original) { CellSource($0, additions.subtracting(left)) }
+  }
+
+  private init(_ text: String, _ additions: Additions) {
+    self.additions = additions
     let text = Self.plain(text)
     original = text
     var names = DeclaredNames()
@@ -70,7 +92,9 @@ package struct CellSource: Sendable {
         if !variable.isCertain { steps.close(&edits) }
       case .stmt(let statement):
         steps.close(&edits)
-        if readsControlFlow, index == tree.statements.count - 1, statement.mayBeValue { tentative = statement }
+        if additions.contains(.controlFlowResult), index == tree.statements.count - 1, statement.mayBeValue {
+          tentative = statement
+        }
         guard let node = statement.as(GuardStmtSyntax.self) else { break }
         let (bound, declarations) = GuardRewriter.rewrite(node, &edits)
         guard !bound.isEmpty else { break }
@@ -79,7 +103,9 @@ package struct CellSource: Sendable {
         steps.hold(bound, &names)
       case .expr(let expression):
         steps.close(&edits)
-        if index == tree.statements.count - 1, Self.hasValue(expression) { result = expression }
+        if additions.contains(.result), index == tree.statements.count - 1, Self.hasValue(expression) {
+          result = expression
+        }
       }
     }
     steps.close(&edits, always: true)
@@ -96,6 +122,8 @@ package struct CellSource: Sendable {
       edits.append(WorkItemRewriter.edits(for: tree))
     }
     if text.contains("#function") { edits.append(PlaceRewriter.edits(for: tree)) }
+    // Most cells have none, which is seen in their words.
+    if additions.contains(.openActors), names.hasActors { edits.append(ActorLetRewriter.edits(for: tree)) }
     if let result {
       edits.insert("__result(", at: result.trimmedUTF8Range.lowerBound, .outerOpening)
       edits.insert(")", at: result.trimmedUTF8Range.upperBound, .outerClosing)
@@ -134,9 +162,14 @@ package struct CellSource: Sendable {
         if ["inlinable", "usableFromInline", "frozen"].contains(name) { names.hasPublic = true }
       case .binaryOperator(let name), .prefixOperator(let name), .postfixOperator(let name):
         names.mentioned.insert(name)
+      // The parser has kinds of their own for these where they could be something else.
+      case .leftAngle, .rightAngle, .prefixAmpersand: names.mentioned.insert(token.text)
+      // Patterns are matched by an operator that nobody writes.
+      case .keyword(.case), .keyword(.catch): names.mentioned.insert("~=")
       // `$x` is the projection of a property wrapper on `x`.
       case .dollarIdentifier(let name): names.mentioned.insert(String(name.dropFirst()))
       case .keyword(.public), .keyword(.open): names.hasPublic = true
+      case .keyword(.actor): names.hasActors = true
       case .colon where token.parent?.is(InheritanceClauseSyntax.self) == true: names.hasInheritance = true
       default: break
       }

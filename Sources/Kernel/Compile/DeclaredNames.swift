@@ -23,6 +23,13 @@ package struct DeclaredNames: Sendable, Equatable {
   package var extensionMembers: Set<String> = []
   /// Operators, precedence groups and macros, which can't be imported by name.
   package var operators: Set<String> = []
+  /// Names of the operator functions in the bodies of types, nested types included: `+`. A scoped import of the type
+  /// hides them. They have a scoped import of their own.
+  package var memberOperators: Set<String> = []
+  /// Operator functions at top level and directly in extensions. Two cells may declare the same one.
+  package var addedOperators: Set<AddedOperator> = []
+  /// Operator functions behind `#if` in the body of a type. Only the compiler can tell whether they are there.
+  package var conditionalOperators: Set<String> = []
   /// Declarations whose presence only the compiler can tell (`#if`), so that the module is imported whole.
   package var hasConditional = false
   /// What extensions add, each by the first name of the extended type.
@@ -37,6 +44,8 @@ package struct DeclaredNames: Sendable, Equatable {
   package var uses = NameUses()
   /// Declares for others than its own module: then the modules behind such a declaration have to be for others too.
   package var hasPublic = false
+  /// Declares an actor, as far as its words tell.
+  package var hasActors = false
 
   /// A member that an extension adds to a type.
   package struct Addition: Hashable, Sendable {
@@ -57,9 +66,16 @@ package struct DeclaredNames: Sendable, Equatable {
     ]
   }
 
+  package struct AddedOperator: Hashable, Sendable {
+    package var name: String
+    /// As ``DeclaredNames/extensionMembers`` has it: `V.+`, or `func +` at top level.
+    package var member: String
+  }
+
   /// Whether later cells need the whole module rather than names from it.
   package var isImportedWhole: Bool {
-    !conformances.isEmpty || !extensionMembers.isEmpty || !operators.isEmpty || hasConditional
+    !conformances.isEmpty || !extensionMembers.isEmpty || !operators.isEmpty || !conditionalOperators.isEmpty
+      || hasConditional
   }
 
   package init() {}
@@ -74,13 +90,11 @@ package struct DeclaredNames: Sendable, Equatable {
     case .variableDecl(let node):
       for binding in node.bindings { add(names(in: binding.pattern), step: step) }
     case .functionDecl(let node):
-      switch node.name.tokenKind {
-      // Operators can't be imported by name: the whole module is.
-      case .binaryOperator, .prefixOperator, .postfixOperator:
-        extensionMembers.insert("func \(node.name.text)")
-        additions.insert(Addition(type: "", member: nil))
-      default: named(node.name, .func)
-      }
+      guard node.isOperator else { return named(node.name, .func) }
+      let member = "func \(node.name.text)"
+      extensionMembers.insert(member)
+      addedOperators.insert(AddedOperator(name: node.name.text, member: member))
+      additions.insert(Addition(type: "", member: nil))
     case .structDecl(let node): named(node.name, .struct)
     case .classDecl(let node): named(node.name, .class)
     case .actorDecl(let node): named(node.name, .class)
@@ -93,6 +107,31 @@ package struct DeclaredNames: Sendable, Equatable {
     case .macroDecl(let node): operators.insert("macro \(node.name.text)")
     case .ifConfigDecl: hasConditional = true
     default: break
+    }
+    if let type = declaration.asProtocol((any DeclGroupSyntax).self), !declaration.is(ExtensionDeclSyntax.self) {
+      addOperators(in: type.memberBlock.members)
+    }
+  }
+
+  /// Reads the members of a type.
+  private mutating func addOperators(in members: MemberBlockItemListSyntax, isConditional: Bool = false) {
+    for member in members { addOperators(of: member.decl, isConditional: isConditional) }
+  }
+
+  private mutating func addOperators(of member: DeclSyntax, isConditional: Bool = false) {
+    if let function = member.as(FunctionDeclSyntax.self) {
+      guard function.isOperator else { return }
+      if isConditional {
+        conditionalOperators.insert(function.name.text)
+      } else {
+        memberOperators.insert(function.name.text)
+      }
+    } else if let type = member.asProtocol((any DeclGroupSyntax).self) {
+      addOperators(in: type.memberBlock.members, isConditional: isConditional)
+    } else if let condition = member.as(IfConfigDeclSyntax.self) {
+      for clause in condition.clauses {
+        if case .decls(let members) = clause.elements { addOperators(in: members, isConditional: true) }
+      }
     }
   }
 
@@ -121,7 +160,10 @@ package struct DeclaredNames: Sendable, Equatable {
         additions.insert(Addition(type: root, member: named))
       }
       switch member.decl.as(DeclSyntaxEnum.self) {
-      case .functionDecl(let node): extensionMembers.insert("\(type).\(node.name.plainName)")
+      case .functionDecl(let node):
+        let member = "\(type).\(node.name.plainName)"
+        extensionMembers.insert(member)
+        if node.isOperator { addedOperators.insert(AddedOperator(name: node.name.text, member: member)) }
       case .variableDecl(let node):
         for binding in node.bindings {
           for name in names(in: binding.pattern) { extensionMembers.insert("\(type).\(name)") }
@@ -134,7 +176,17 @@ package struct DeclaredNames: Sendable, Equatable {
         if let named = member.decl.asProtocol((any NamedDeclSyntax).self) {
           extensionMembers.insert("\(type).\(named.name.plainName)")
         }
+        addOperators(of: member.decl)
       }
+    }
+  }
+}
+
+extension FunctionDeclSyntax {
+  fileprivate var isOperator: Bool {
+    switch name.tokenKind {
+    case .binaryOperator, .prefixOperator, .postfixOperator: true
+    default: false
     }
   }
 }

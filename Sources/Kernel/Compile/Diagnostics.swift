@@ -18,6 +18,8 @@ package struct Diagnostic: Sendable, Equatable {
   var offset = 0
   /// The place is in text that the kernel put into the cell.
   var isGenerated = false
+  /// The place is in an import that the user doesn't see.
+  var isInHeader = false
 
   package init(
     severity: Severity, message: String, file: String, line: Int, column: Int, sourceLine: String = "",
@@ -85,7 +87,7 @@ package struct Diagnostic: Sendable, Equatable {
   }
 
   /// Each error or warning with the notes that follow it.
-  private static func groups(_ found: [Diagnostic]) -> [[Diagnostic]] {
+  static func groups(_ found: [Diagnostic]) -> [[Diagnostic]] {
     var groups: [[Diagnostic]] = []
     for diagnostic in found {
       if diagnostic.severity == .note, !groups.isEmpty {
@@ -126,6 +128,8 @@ package struct Diagnostic: Sendable, Equatable {
       if diagnostic.file == file, diagnostic.line > lead {
         diagnostic.file = label
         diagnostic.line -= lead
+      } else if diagnostic.file == file {
+        diagnostic.isInHeader = true
       }
       if diagnostic.file == label {
         diagnostic.offset = edited.original(line: diagnostic.line, column: diagnostic.column)

@@ -25,21 +25,26 @@ extension ModuleLedger {
       let newest = matches.sorted { (entries[$0.value.module]?.serial ?? 0) > (entries[$1.value.module]?.serial ?? 0) }
       wanted.formUnion(newest.prefix(Self.completionLimit).map(\.key))
     }
-    return header(naming: wanted, whole: whole)
+    return header(naming: wanted, whole: whole, in: code)
   }
 
   /// As many names as an answer shows.
   private static let completionLimit = 200
 
   /// Imports for a question about names that stand in a cell.
-  func header(reading code: String) -> [String] { header(naming: mentioned(in: code), whole: whole) }
+  func header(reading code: String) -> [String] { header(naming: mentioned(in: code), whole: whole, in: code) }
 
   /// Imports of these names and of whole modules, and of what has to be loaded with them.
-  func header(naming wanted: Set<String>, whole: [String] = []) -> [String] {
+  /// - Parameter code: a text that may use operators of what is loaded.
+  func header(naming wanted: Set<String>, whole: [String] = [], in code: String = "") -> [String] {
     let names = wanted.sorted().compactMap { name in self.names[name].map { (name, $0) } }
     let direct = Set(names.map(\.1.module)).union(whole)
     let loads = direct.reduce(into: Set()) { $0.formUnion(entries[$1]?.loads ?? []) }
-    return imports + names.map { "import \($1.kind.rawValue) \($1.module).\(quoted($0))" }
+    let operators = loads.subtracting(whole).sorted().flatMap { module in
+      (entries[module]?.names.memberOperators ?? []).filter { $0 == "~=" ? code.contains("case") : code.contains($0) }
+        .sorted().map { operatorImport($0, from: module) }
+    }
+    return imports + names.map { "import \($1.kind.rawValue) \($1.module).\(quoted($0))" } + operators
       + whole.reversed().map { "import \($0)" } + loads.subtracting(direct).sorted().map(anchorImport)
   }
 

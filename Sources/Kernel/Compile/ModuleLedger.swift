@@ -25,6 +25,8 @@ package struct ModuleLedger: Sendable {
     /// Where the names came from that the cell mentions.
     var origins: [String: Name]
     var isSuperseded = false
+    /// Variables without a value, because the cell ended before it reached them. No other cell may read them.
+    let unreached: Set<String>
     let serial: Int
   }
   struct Name: Sendable {
@@ -50,8 +52,6 @@ package struct ModuleLedger: Sendable {
     package fileprivate(set) var header: [String] = []
     /// The imports are for the cell's own code alone.
     package fileprivate(set) var isHidden = false
-    /// Cells with extensions were left out that don't seem to be used.
-    package fileprivate(set) var isReduced = false
     fileprivate var reexports: Set<String> = []
     fileprivate var overloads: [String: String] = [:]
     /// Modules that header lines name.
@@ -62,26 +62,25 @@ package struct ModuleLedger: Sendable {
     fileprivate var origins: [String: Name] = [:]
     /// Older modules that state a conformance which this cell states anew.
     package fileprivate(set) var replaced: [String] = []
+  }
 
-    /// Whether compiling the cell with all of the session in reach could end differently.
-    package func isWorthAnother(_ failure: any Error) -> Bool {
-      switch failure {
-      case CompileFailure.diagnostics(let found):
-        isReduced || isHidden && found.contains { $0.message.contains("implementation-only") }
-      // An import that isn't the user's failed.
-      case CompileFailure.tool: isReduced || isHidden && !direct.isEmpty
-      default: false
-      }
-    }
+  /// How much of the session a cell gets to see.
+  package enum Reach: Sendable {
+    /// What the cell seems to need.
+    case chosen
+    /// All cells. What they add and what no import by name brings is then found as in one file.
+    case all
   }
 
   /// The name by which a module is loaded without any of its own names being imported.
   package static func anchor(of module: String) -> String { "__\(module)" }
 
-  /// - Parameter isFull: imports for everybody, and every cell with extensions.
-  package func plan(for names: DeclaredNames, key: String, isFull: Bool = false) -> Plan {
+  /// - Parameter isForOthers: whoever imports the cell gets its imports too.
+  package func plan(
+    for names: DeclaredNames, key: String, reach: Reach = .chosen, isForOthers: Bool = false
+  ) -> Plan {
     var plan = Plan()
-    plan.isHidden = !names.hasPublic && !isFull
+    plan.isHidden = !names.hasPublic && !isForOthers
     var lines: [(serial: Int, module: String, text: String, isExported: Bool)] = []
     func add(_ text: String, from module: String, isExported: Bool = false) {
       lines.append((entries[module]?.serial ?? 0, module, "import " + text, isExported))
@@ -106,8 +105,10 @@ package struct ModuleLedger: Sendable {
       }
     }
 
-    var left = whole.filter { module in
+    var left = (reach == .all ? Array(entries.keys) : whole).filter { module in
       guard let entry = entries[module], !entry.isSuperseded, entry.key != key else { return false }
+      // One that was imported whole and no longer is has its reasons.
+      if entry.names.isImportedWhole, !whole.contains(module) { return false }
       return !entry.loads.union([module]).contains { conflicts(names, with: $0, key: key) }
     }
     var chosen: Set<String> = []
@@ -115,19 +116,30 @@ package struct ModuleLedger: Sendable {
     while true {
       let found = left.filter { module in
         guard let entry = entries[module] else { return false }
-        return isFull || mayBeUsed(entry, by: names, loads: plan.loads)
+        return reach == .all || mayBeUsed(entry, by: names, loads: plan.loads)
       }
       if found.isEmpty { break }
       left.removeAll(where: found.contains)
       chosen.formUnion(found)
       for module in found { plan.load(module, entries) }
     }
-    plan.isReduced = !left.isEmpty
+    // Modules that a whole import brings into sight.
+    var seen: Set<String> = []
     for module in chosen where !chosen.contains(where: { entries[$0]?.reexports.contains(module) == true }) {
       guard let entry = entries[module] else { continue }
+      let all = entry.reexports.union([module])
+      // Imported whole, it would show variables without a value. Its members are found all the same.
+      if all.contains(where: { entries[$0]?.unreached.isDisjoint(with: names.mentioned) == false }) { continue }
       let redefines = !entry.names.extensionMembers.isDisjoint(with: names.extensionMembers)
       add(module, from: module, isExported: redefines)
-      if redefines { plan.reexports.formUnion(entry.reexports.union([module])) }
+      if redefines { plan.reexports.formUnion(all) }
+      seen.formUnion(all)
+    }
+    for module in plan.loads.subtracting(seen) {
+      for name in operators(of: module, for: names, key: key) {
+        lines.append((entries[module]?.serial ?? 0, module, operatorImport(name, from: module), false))
+        plan.direct.insert(module)
+      }
     }
     for module in plan.loads.subtracting(plan.direct) {
       lines.append((entries[module]?.serial ?? 0, module, anchorImport(module), false))
@@ -148,37 +160,9 @@ package struct ModuleLedger: Sendable {
     "import typealias \(module).\(Self.anchor(of: module))"
   }
 
-  /// Whether what a cell with extensions adds may be used by a cell that has `loads` in reach.
-  private func mayBeUsed(_ entry: Entry, by user: DeclaredNames, loads: Set<String>) -> Bool {
-    let names = entry.names
-    if !names.operators.isEmpty || names.hasConditional { return true }
-    if !names.extensionMembers.isDisjoint(with: user.extensionMembers) { return true }
-    // A type or protocol of the session is of no consequence where its module isn't loaded.
-    func isInReach(_ type: String) -> Bool {
-      if let origin = entry.origins[type] { return loads.contains(origin.module) }
-      let isOwn = names.declarations.contains { $0.name == type }
-      return !isOwn || loads.contains(entry.module)
-    }
-    let isConforming = names.conformances.contains { text in
-      text.split(separator: ":").allSatisfy { isInReach(String($0).leadingName) }
-    }
-    return isConforming
-      || names.additions.contains { addition in
-        guard isInReach(addition.type) else { return false }
-        guard let member = addition.member else { return true }
-        if user.mentioned.contains(member) { return true }
-        // It may be what a protocol asks for, of a type that conforms only now.
-        let kind = entry.origins[addition.type]?.kind
-        let isFinal = kind == .struct || kind == .enum || Self.finalTypes.contains(addition.type)
-        return user.hasInheritance && (!isFinal || user.mentioned.contains(addition.type))
-      }
-  }
-
-  /// Types outside of the session that no other type inherits from or conforms to.
-  private static let finalTypes: Set = [
-    "Array", "Bool", "Character", "Data", "Date", "Dictionary", "Double", "Duration", "Float", "Int", "Int32", "Int64",
-    "Optional", "Range", "Result", "Set", "String", "Substring", "UInt8", "URL",
-  ]
+  /// The compiler finds operator functions of types in this way, as if they stood at top level. The spaces tell the dot
+  /// from the operator's name: `.+` would be an operator of its own.
+  func operatorImport(_ name: String, from module: String) -> String { "import func \(module) . \(name)" }
 
   /// Whether a module states something that `names` states again.
   private func conflicts(_ names: DeclaredNames, with module: String, key: String) -> Bool {
@@ -215,7 +199,8 @@ package struct ModuleLedger: Sendable {
     }
     entries[module] = Entry(
       module: module, names: names, key: key, reexports: plan.reexports, overloads: plan.overloads,
-      loads: loads, origins: plan.origins, isSuperseded: isSuperseded, serial: serial)
+      loads: loads, origins: plan.origins, isSuperseded: isSuperseded,
+      unreached: Set(names.declarations.filter { ($0.step ?? 0) > reached }.map(\.name)), serial: serial)
     if names.isImportedWhole, !isSuperseded {
       whole.append(module)
       whole.sort { (entries[$0]?.serial ?? 0) < (entries[$1]?.serial ?? 0) }
@@ -258,9 +243,7 @@ package struct ModuleLedger: Sendable {
     names.sorted { $0.key < $1.key }.map { ($0.key, $0.value.kind.rawValue, $0.value.module) }
   }
 
-  func quoted(_ name: String) -> String {
-    name.first.map { $0.isLetter || $0 == "_" || !$0.isASCII } == true ? "`\(name)`" : name
-  }
+  func quoted(_ name: String) -> String { "`\(name)`" }
 }
 
 extension ModuleLedger.Plan {

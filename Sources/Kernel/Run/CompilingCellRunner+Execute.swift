@@ -92,7 +92,8 @@ extension CompilingCellRunner {
     return Traceback.plain("HostDied", "the process that runs cells died again and again before the cell could run")
   }
 
-  /// Compiles a cell with the imports that it seems to need; where that fails and could come from those, with all.
+  /// Compiles a cell with the imports that it seems to need. Where that fails, all of the session is put in its sight
+  /// before an error is told.
   private func compile(
     _ source: CellSource, _ request: CellRequest, label: String, _ execution: Execution, _ record: inout LedgerRecord,
     _ generation: inout Int
@@ -104,16 +105,28 @@ extension CompilingCellRunner {
       record.interface = compiled.interface
       return compiled
     }
-    do { return try attempt() } catch  where record.plan.isWorthAnother(error) {
-      log.debug("compiled again with all imports", metadata: ["module": "\(record.module)"])
-      (record, generation) = plan(source, request.executionCount, key: record.key, isFull: true)
-      return try attempt()
+    var failure: CompileFailure
+    do { return try attempt() } catch let error as CompileFailure { failure = error }
+    guard !source.hasErrors, ledger.mayMend(failure) else { throw failure.withoutImports }
+    var isForOthers = failure.asksForVisibleImports
+    while true {
+      let tried = record.plan.header
+      (record, generation) = plan(
+        source, request.executionCount, key: record.key, reach: .all, isForOthers: isForOthers)
+      if record.plan.header == tried { break }
+      log.debug("compiled again with all imports", metadata: ["module": "\(record.module)", "after": "\(failure)"])
+      do { return try attempt() } catch let error as CompileFailure { failure = .ofOneFile(failure, error) }
+      guard !isForOthers, failure.asksForVisibleImports else { break }
+      isForOthers = true
     }
+    throw failure.withoutImports
   }
 
   /// What the cell has to import, from the cells that ran and from those that are running: of the latter, what they
   /// have declared by now.
-  private func plan(_ source: CellSource, _ count: Int, key: String, isFull: Bool = false) -> (LedgerRecord, Int) {
+  private func plan(
+    _ source: CellSource, _ count: Int, key: String, reach: ModuleLedger.Reach = .chosen, isForOthers: Bool = false
+  ) -> (LedgerRecord, Int) {
     // Of a host that is too busy to answer, nothing is seen but what ended.
     let (link, others) = state.withLock { ($0.link, $0.active.filter { $0.record != nil }) }
     // What they would release may be used by this cell.
@@ -124,7 +137,7 @@ extension CompilingCellRunner {
       for run in state.active {
         if let steps = reached[run.id], steps >= 0 { run.record?.enter(into: &ledger, reached: steps) }
       }
-      let plan = ledger.plan(for: source.names, key: key, isFull: isFull)
+      let plan = ledger.plan(for: source.names, key: key, reach: reach, isForOthers: isForOthers)
       let serial = state.nextModule
       state.nextModule += 1
       state.modules[count, default: 0] += 1

@@ -226,7 +226,7 @@ package final class CompilingCellRunner: CellRunner {
     return lost
   }
 
-  private var ledger: ModuleLedger { state.withLock { $0.ledger } }
+  var ledger: ModuleLedger { state.withLock { $0.ledger } }
 
   /// Has completion load what a cell has left, once no cell has run for a moment: the user's first question then waits
   /// for none of it, and cells that follow one another wait for no completion.
