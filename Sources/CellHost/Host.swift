@@ -75,6 +75,7 @@ final class Host: Sendable {
           ($0.key, $0.value.isLoaded.load(ordering: .relaxed) ? Int(chs_marked($0.key)) : -1)
         }
         send(.progress(number, reached: Dictionary(uniqueKeysWithValues: reached)))
+      case .surroundings(let number): send(.surroundings(number, .current))
       case .acknowledge(let number):
         acknowledgements.withLock { $0.waiting.removeValue(forKey: number) }?.signal()
       case .shutdown: chs_end_group()

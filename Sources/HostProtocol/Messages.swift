@@ -13,6 +13,8 @@ package enum HostRequest: Codable, Sendable, Equatable {
   case acknowledge(UInt64)
   /// How far the running cells have come: answered by `HostEvent.progress` with the same number.
   case progress(UInt64)
+  /// Where the process works and with which environment: answered by `HostEvent.surroundings` with the same number.
+  case surroundings(UInt64)
   case shutdown
 }
 
@@ -67,6 +69,7 @@ package enum HostEvent: Codable, Sendable, Equatable {
   case output(run: UInt64, isError: Bool, Data)
   /// By run: the steps of its top-level code that are done; -1 while it's being loaded.
   case progress(UInt64, reached: [UInt64: Int])
+  case surroundings(UInt64, Surroundings)
   case finished(run: UInt64, RunOutcome)
   /// A thread left over from an earlier cell trapped; no run of now is touched.
   case backgroundTrap(Trap)

@@ -31,7 +31,8 @@ package final class CellCompiler: Sendable {
   private let packages = Mutex<[BuiltPackage]>([])
   private let log: Logger
   private let stand: ToolStand
-  private let stubs: String
+  private let caches: Mutex<CompilerCaches>
+  private let notice = Mutex<String?>(nil)
 
   /// - Parameter folder: the session's own folder, which the caller creates and removes.
   package init(environment: CellEnvironment, folder: String, log: Logger) throws {
@@ -39,8 +40,32 @@ package final class CellCompiler: Sendable {
     self.folder = folder
     self.log = log
     stand = ToolStand(folder: folder, guardian: environment.guardian)
-    stubs = try Self.writeStubModules(
-      environment.hiddenClangModules + [Self.ownClangModule], [environment.moduleCache + "/stubs", folder + "/stubs"])
+    caches = Mutex(
+      try CompilerCaches(
+        shared: environment.folders.cache, session: folder + "/cache",
+        hiddenModules: environment.hiddenClangModules + [Self.ownClangModule]))
+  }
+
+  /// What the user is to be told once, with a cell.
+  func takeNotice() -> String? {
+    notice.withLock { notice in
+      defer { notice = nil }
+      return notice
+    }
+  }
+
+  /// Looks whether the caches still serve, after a cell didn't compile.
+  /// - Returns: whether they didn't and now do, so that the cell is worth another try.
+  private func mendCaches() -> Bool {
+    switch caches.withLock({ $0.mend() }) {
+    case .sound, .lost: return false
+    case .restored: return true
+    case .moved(let fault):
+      let text = "\(fault): what the compiler makes of C modules is kept for this session alone from here on.\n"
+      log.warning("\(text)")
+      notice.withLock { $0 = text }
+      return true
+    }
   }
 
   /// Ends the tools that wait for a next cell.
@@ -73,12 +98,18 @@ package final class CellCompiler: Sendable {
     _ source: CellSource, module: String, label: String, header: [String], optimized: Bool = false,
     tools: ToolRunner
   ) throws -> CompiledCell {
-    do {
-      return try compileOnce(
-        source, module: module, label: label, header: header, optimized: optimized, tools: tools)
-    } catch CompileFailure.diagnostics where source.isTentative {
-      return try compileOnce(
-        source.asStatements, module: module, label: label, header: header, optimized: optimized, tools: tools)
+    func attempt() throws -> CompiledCell {
+      do {
+        return try compileOnce(
+          source, module: module, label: label, header: header, optimized: optimized, tools: tools)
+      } catch CompileFailure.diagnostics where source.isTentative {
+        return try compileOnce(
+          source.asStatements, module: module, label: label, header: header, optimized: optimized, tools: tools)
+      }
+    }
+    do { return try attempt() } catch {
+      guard !tools.isCancelled, mendCaches() else { throw error }
+      return try attempt()
     }
   }
 
@@ -155,7 +186,7 @@ package final class CellCompiler: Sendable {
   /// What the compiler and completion need to find modules and treat cells alike.
   package var moduleFlags: [String] {
     [
-      "-I", folder, "-module-cache-path", environment.moduleCache, "-swift-version", "5", "-enable-testing",
+      "-I", folder, "-module-cache-path", caches.withLock { $0.modules }, "-swift-version", "5", "-enable-testing",
       "-disable-access-control", "-enable-bare-slash-regex", "-resource-dir",
       environment.toolchain.root + "/lib/swift", "-target", "\(Toolchain.architecture)-unknown-linux-gnu",
     ] + environment.toolchain.macroFlags + environment.moduleFolders.flatMap { ["-I", $0] } + stubFlags
@@ -165,7 +196,7 @@ package final class CellCompiler: Sendable {
   /// The same for sourcekitd, which takes the driver's options.
   package var completionFlags: [String] {
     [
-      "-I", folder, "-module-cache-path", environment.moduleCache, "-swift-version", "5",
+      "-I", folder, "-module-cache-path", caches.withLock { $0.modules }, "-swift-version", "5",
       "-Xfrontend", "-disable-access-control", "-resource-dir", environment.toolchain.root + "/lib/swift", "-target",
       "\(Toolchain.architecture)-unknown-linux-gnu",
     ] + environment.toolchain.outsideMacroFlags + environment.moduleFolders.flatMap { ["-I", $0] } + stubFlags
@@ -174,33 +205,9 @@ package final class CellCompiler: Sendable {
 
   /// CellSupport has one of its own.
   private static let ownClangModule = "CHostSupport"
-  private var hiddenClangModules: [String] { environment.hiddenClangModules + [Self.ownClangModule] }
 
   private var stubFlags: [String] {
-    hiddenClangModules.flatMap { ["-Xcc", "-fmodule-map-file=\(stubs)/\($0).modulemap"] }
-  }
-
-  /// The engine's own C modules are imported internally: the compiler asks that they exist and looks no further, so
-  /// empty ones do. They lie beside the module cache: what the compiler makes of them is kept there by their path, and
-  /// would be made anew, and kept for ever, for every session's own.
-  private static func writeStubModules(_ names: [String], _ places: [String]) throws -> String {
-    var failure: (any Error)?
-    for place in places {
-      do {
-        try FileManager.default.createDirectory(
-          atPath: place, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        for name in names {
-          let path = "\(place)/\(name).modulemap"
-          let text = Data("module \(name) {}\n".utf8)
-          if FileManager.default.contents(atPath: path) != text {
-            try text.write(to: URL(fileURLWithPath: path), options: .atomic)
-          }
-        }
-        return place
-      } catch { failure = error }
-    }
-    throw CompileFailure.system(
-      "the session folder \(places.last ?? "") can't be written: \(failure?.localizedDescription ?? "")")
+    caches.withLock { $0.stubFlags }
   }
 
   /// Why a tool failed that nothing in the cell explains.

@@ -65,6 +65,7 @@ extension CompilingCellRunner {
       } catch {
         return Traceback.error(for: error)
       }
+      if let notice = compiler.takeNotice() { events(.stream(.stderr, notice)) }
       state.withLock { state in
         state.origins = state.origins.filter { $0.value.label != label }
         state.origins[record.module] = Traceback.Origin(label: label, source: source.original)

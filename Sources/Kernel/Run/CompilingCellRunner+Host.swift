@@ -41,6 +41,8 @@ extension CompilingCellRunner {
       active.events(.inputRequest(prompt: prompt, password: false, reply: reply))
     case .message(.progress(let number, let reached)):
       state.withLock { $0.progress[number] }?.put(reached)
+    case .message(.surroundings(let number, let surroundings)):
+      state.withLock { $0.surroundings[number] }?.put(surroundings)
     case .message(.finished(let run, let outcome)):
       guard let active = active(run, orDefault: false) else { break }
       if case .trapped(let trap) = outcome, trap.isFatalToHost {
@@ -93,6 +95,7 @@ extension CompilingCellRunner {
       state.ledger = state.freshLedger
       state.comms = [:]
       for question in state.progress.values { question.put([:]) }
+      for question in state.surroundings.values { question.put(nil) }
       if active.isEmpty, !state.isShutDown {
         let how = signal == 0 ? "ended with status \(status)" : "was ended by signal \(signal)"
         state.notices += "The process that runs cells \(how) between two cells; a new one was started. \(text)\n"
