@@ -76,15 +76,22 @@ enum CellTrial {
       }
       let time = String(format: "%.1f s", (ContinuousClock.now - began) / .seconds(1))
       let found = "compiled, linked, loaded and ran in \(time), with the start of its process"
-      // What `engine` needs is the prelude's to say.
-      let said = complaint.withLock { $0 }
-      return [Check(name: name, ok: true, found: found)]
-        + (said.isEmpty
-          ? [] : [failed("engine in cells", [said], "unset ICL_MODEL   # or name a model that can be read")])
+      return [Check(name: name, ok: true, found: found)] + remarks(complaint.withLock { $0 })
     } catch {
       let lines = "\(error)".split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
       return [failed(name, lines, rebuild)]
     }
+  }
+
+  /// What the kernel said beside the cell.
+  private static func remarks(_ text: String) -> [Check] {
+    if text.isEmpty { return [] }
+    if text.hasPrefix(CompilingCellRunner.preludeRemark) {
+      return [failed("engine in cells", [text], "unset ICL_MODEL   # or name a model that can be read")]
+    }
+    var check = failed("compiler's cache in use", [text], fix(for: .cache))
+    check.needed = false
+    return [check]
   }
 
   private static func failed(_ name: String, _ lines: [String], _ fix: String) -> Check {

@@ -183,6 +183,23 @@ def test_the_history_is_there_in_the_next_session(start):
         shutil.rmtree(scratch)
 
 
+#: The compiler's cache doesn't fit there, which shows only when it is written.
+NARROW = Surroundings(
+    environment=variables(HOME="/mnt"), disks=FRESH | {"/mnt": f"mode=700,size=2m,uid={STRANGER}"}
+)
+
+
+def test_a_home_without_room_for_the_cache_fails_no_cell(start, executable, shared):
+    kernel = start(NARROW)
+    first = kernel.run('import Foundation\nString(format: "%.2f", 1.5)')
+    assert first.result == '"1.50"'
+    assert "/mnt/.cache/icl-kernel" in first.stream("stderr") and "for this session alone" in first.stream("stderr")
+    second = kernel.run("1 + 1")
+    assert (second.result, second.stream("stderr")) == ("2", "")
+    ended = doctor(executable, shared, NARROW)
+    assert ended.returncode == 0 and "absent   compiler's cache in use: /mnt/.cache" in ended.stdout, ended.stdout
+
+
 NOWHERE = Surroundings(environment=variables(HOME="/"), is_read_only=True, disks=NOEXEC)
 
 

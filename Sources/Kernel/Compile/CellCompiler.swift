@@ -56,8 +56,8 @@ package final class CellCompiler: Sendable {
 
   /// Looks whether the caches still serve, after a cell didn't compile.
   /// - Returns: whether they didn't and now do, so that the cell is worth another try.
-  private func mendCaches() -> Bool {
-    switch caches.withLock({ $0.mend() }) {
+  private func mendCaches(isBlamed: Bool) -> Bool {
+    switch caches.withLock({ $0.mend(isBlamed: isBlamed) }) {
     case .sound, .lost: return false
     case .restored: return true
     case .moved(let fault):
@@ -108,8 +108,11 @@ package final class CellCompiler: Sendable {
       }
     }
     do { return try attempt() } catch {
-      guard !tools.isCancelled, mendCaches() else { throw error }
-      return try attempt()
+      let failure = error as? BlamedCaches
+      if !tools.isCancelled, mendCaches(isBlamed: failure != nil) {
+        do { return try attempt() } catch { throw (error as? BlamedCaches)?.underlying ?? error }
+      }
+      throw failure?.underlying ?? error
     }
   }
 
@@ -150,10 +153,11 @@ package final class CellCompiler: Sendable {
       compiled.output, label: label, source: source, file: cell + "/main.swift", lead: header.count + 1)
     guard compiled.succeeded else {
       prepare()
-      if found.contains(where: { $0.severity == .error && $0.file == label }) {
-        throw CompileFailure.diagnostics(Diagnostic.errors(found))
-      }
-      throw failure(of: "swift-frontend", compiled)
+      let isUsers = found.contains { $0.severity == .error && $0.file == label }
+      let failure =
+        isUsers ? CompileFailure.diagnostics(Diagnostic.errors(found)) : failure(of: "swift-frontend", compiled)
+      if caches.withLock({ $0.isBlamed(in: compiled.output) }) { throw BlamedCaches(underlying: failure) }
+      throw failure
     }
     let middle = clock.now
     let library = "\(cell)/lib\(module).so"
@@ -182,6 +186,9 @@ package final class CellCompiler: Sendable {
       interface: ModuleIdentifiers.read("\(folder)/\(module).swiftmodule"),
       warnings: Diagnostic.warnings(found, in: label))
   }
+
+  /// A failure for which the compiler names the caches.
+  private struct BlamedCaches: Error { var underlying: CompileFailure }
 
   /// What the compiler and completion need to find modules and treat cells alike.
   package var moduleFlags: [String] {

@@ -46,13 +46,21 @@ struct CompilerCaches: Sendable {
     FolderTrial.fault(of: place + "/modules/stubs", for: .writing)
   }
 
+  /// Whether a tool's words say that the cache is why it failed: it names a file there, or a disk that is full.
+  func isBlamed(in output: String) -> Bool {
+    output.contains(modules) || output.contains("No space left on device")
+  }
+
   /// Makes what isn't there, and leaves the user's cache for the session's folder where that is needed.
-  mutating func mend() -> Mending {
-    if let fault = Self.fault(of: place) {
+  /// - Parameter isBlamed: the compiler couldn't write there, even if a small file can be.
+  mutating func mend(isBlamed: Bool = false) -> Mending {
+    if let fault = Self.fault(of: place) ?? (isBlamed ? "the compiler can't write in \(modules)" : nil) {
       guard place != session else { return .lost }
+      let shared = place
       place = session
-      let mending = mend()
-      return mending == .lost ? .lost : .moved(fault: fault)
+      if mend() != .lost { return .moved(fault: fault) }
+      place = shared
+      return .lost
     }
     var mending = Mending.sound
     for module in hiddenModules {
