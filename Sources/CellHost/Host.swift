@@ -77,6 +77,7 @@ final class Host: Sendable {
           ($0.key, $0.value.isLoaded.load(ordering: .relaxed) ? Int(chs_marked($0.key)) : -1)
         }
         send(.progress(number, reached: Dictionary(uniqueKeysWithValues: reached)))
+      case .surroundings(let number): send(.surroundings(number, .current))
       case .acknowledge(let number):
         acknowledgements.withLock { $0.waiting.removeValue(forKey: number) }?.signal()
       case .keep(let id): runs.withLock { $0[id] }?.releases.withLock { $0.waiting = [] }

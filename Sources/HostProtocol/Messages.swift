@@ -15,6 +15,8 @@ package enum HostRequest: Codable, Sendable, Equatable {
   case progress(UInt64)
   /// A cell begins beside this run: what the run would release may be used by it.
   case keep(run: UInt64)
+  /// Where the process works and with which environment: answered by `HostEvent.surroundings` with the same number.
+  case surroundings(UInt64)
   case shutdown
 }
 
@@ -106,6 +108,7 @@ package enum HostEvent: Codable, Sendable, Equatable {
   case output(run: UInt64, isError: Bool, Data)
   /// By run: the steps of its top-level code that are done; -1 while it's being loaded.
   case progress(UInt64, reached: [UInt64: Int])
+  case surroundings(UInt64, Surroundings)
   case finished(run: UInt64, RunOutcome)
   /// Comes before `finished`: the run's variables that have a value, and what was released.
   case variables(run: UInt64, [StoredVariable], released: [Release])

@@ -1,6 +1,8 @@
 /// The one error of the kernel's own making: what, where, expected, found, next step.
 package struct KernelError: Error, Sendable, CustomStringConvertible {
-  package enum Code: String, Sendable { case connectionFile, socket, message, toolchain, host, history, notebook }
+  package enum Code: String, Sendable {
+    case connectionFile, socket, message, toolchain, host, history, notebook, folders
+  }
   package let code: Code
   package let what: String
   package let location: String?

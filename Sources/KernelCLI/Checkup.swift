@@ -17,8 +17,8 @@ enum Checkup {
         mend: build("icl-cell-guard")),
       file(
         "modules for cells", Installation.modules + "/ICLEngine.swiftmodule", mend: build("ICLEngine")),
-      model(), jupyter(), kernelspec(),
-    ]
+      model(),
+    ] + CellTrial.checks() + [jupyter(), kernelspec()]
   }
 
   private static func toolchain() -> [Check] {

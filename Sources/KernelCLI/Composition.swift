@@ -9,11 +9,11 @@ enum Composition {
 
   /// The runner of a notebook's cells.
   /// - Throws: ``CommandFailure`` when the toolchain or a part of the installation is missing.
-  static func runner(log: Logger) throws -> any CellRunner {
-    CommandRunner(try CompilingCellRunner(configuration: cellEnvironment(log), log: log))
+  static func runner(log: Logger, folders: UserFolders = UserFolders()) throws -> any CellRunner {
+    CommandRunner(try CompilingCellRunner(configuration: cellEnvironment(log, folders), log: log))
   }
 
-  static func cellEnvironment(_ log: Logger) throws -> CellEnvironment {
+  static func cellEnvironment(_ log: Logger, _ folders: UserFolders) throws -> CellEnvironment {
     guard let toolchain = Toolchain.find() else {
       throw CommandFailure(
         what: "no Swift toolchain was found",
@@ -25,7 +25,7 @@ enum Composition {
     }
     var environment = CellEnvironment(
       toolchain: toolchain, host: Installation.cellHost, moduleFolders: [Installation.modules],
-      hiddenClangModules: hiddenClangModules, prelude: prelude(log))
+      hiddenClangModules: hiddenClangModules, prelude: prelude(log), folders: folders)
     environment.commands = [modelCommand]
     return environment
   }
@@ -62,7 +62,13 @@ enum Composition {
       banner: """
         Swift \(languageVersion) with the in-context-learning engine \(Installation.version)
         ?name explains a name; %help says what else there is.
-        """)
+        """,
+      helpLinks: [
+        (
+          "Exploring the Relationship between In-Context Learning and Instruction Tuning",
+          "https://arxiv.org/abs/2311.10367"
+        )
+      ])
   }
 
   /// Cells are compiled by the toolchain that built this program: no other reads its modules.

@@ -41,12 +41,6 @@ enum Installation {
     return dataHome.appending(path: "jupyter")
   }
 
-  /// The history of all sessions, unless `ICL_HISTORY` names another file.
-  static var history: String {
-    if let path = ProcessInfo.processInfo.environment["ICL_HISTORY"], !path.isEmpty { return path }
-    return dataHome.appending(path: "icl-kernel/history.sqlite").path
-  }
-
   private static var dataHome: URL {
     if let path = ProcessInfo.processInfo.environment["XDG_DATA_HOME"], path.hasPrefix("/") {
       return URL(filePath: path)

@@ -11,7 +11,8 @@ struct RunCommand: ParsableCommand {
     abstract: "Serve one Jupyter session (Jupyter starts this).",
     discussion: """
       Environment: ICL_LOG (trace, debug, info, notice, warning, error; default warning) sets how much is logged to \
-      stderr; ICL_HISTORY names the file of the history; ICL_MODEL the GGUF file that `Engine()` loads; ICL_TOOLCHAIN \
+      stderr; ICL_HISTORY names the file of the history and ICL_CACHE the folder of what is compiled once for all \
+      sessions; TMPDIR is where cells are compiled, which must not be mounted noexec; ICL_MODEL the GGUF file that `Engine()` loads; ICL_TOOLCHAIN \
       the Swift toolchain that compiles cells; ICL_CELL_MEMORY how many GB of memory cells may use (default: nine \
       tenths of the machine's).
       """)
@@ -28,10 +29,15 @@ struct RunCommand: ParsableCommand {
       log.warning("\(warning)")
     }
     // Listen before anything else is done: a client that connects early waits instead of failing.
-    let runner = try Composition.runner(log: log)
+    var folders = UserFolders()
+    let history = Self.openHistory(&folders, log)
+    if let warning = folders.warning { log.warning("\(warning)") }
+    let runner = DeferredRunner(log: log) { [folders] in
+      try Composition.runner(log: log, folders: folders.sessions == nil ? UserFolders() : folders)
+    }
     let session = try Session(
-      connection: connection, runner: runner, history: Self.openHistory(log), description: Composition.description,
-      log: log, stopping: Self.startGuardian)
+      connection: connection, runner: runner, history: history, description: Composition.description,
+      log: log, notice: folders.warning, stopping: Self.startGuardian)
     Signals.watch(
       onInterrupt: { session.interrupt() },
       onTerminate: {
@@ -39,10 +45,7 @@ struct RunCommand: ParsableCommand {
         session.stop()
       })
     Self.followParent(session, log)
-    do { try runner.start() } catch {
-      session.stop()
-      throw error
-    }
+    runner.start()
     session.start()
     session.wait()
     // Not exit(): the compiler library's destructors must not run while its threads still do.
@@ -62,9 +65,10 @@ struct RunCommand: ParsableCommand {
   }
 
   /// A session without its file still has a history of its own.
-  private static func openHistory(_ log: Logger) -> History? {
-    do { return try History(path: Installation.history, log: log) } catch {
+  private static func openHistory(_ folders: inout UserFolders, _ log: Logger) -> History? {
+    do { return try History(path: folders.history, log: log) } catch {
       log.warning("\(error)")
+      folders.noteHistory("\(error.what): \(error.found ?? "")")
       return try? History(path: nil, log: log)
     }
   }

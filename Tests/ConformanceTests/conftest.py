@@ -115,8 +115,8 @@ def start_kernel(kernel_name):
     """Starts further kernels; all are ended with the test."""
     started = []
 
-    def start(**options):
-        kernel = Kernel(kernel_name, **options)
+    def start(name=kernel_name, **options):
+        kernel = Kernel(name, **options)
         started.append(kernel)
         return kernel.__enter__()
 

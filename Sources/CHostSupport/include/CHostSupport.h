@@ -131,6 +131,10 @@ _Noreturn void chs_end_forked(int status);
 /// Lets the process have `bytes` of private writable memory in all; more is refused to malloc. False with errno.
 bool chs_limit_memory(uint64_t bytes);
 
+/// The environment as it is now, "NAME=value" after "NAME=value", each with a zero behind it; to be freed. Safe while
+/// other threads change it by setenv, unsetenv, putenv or clearenv. NULL when there is no memory.
+char *chs_copy_environment(size_t *count);
+
 /// Reads for the thread that asks, up to `count` bytes; 0 at the end of input. Called on any thread.
 typedef long (*chs_input_reader)(char *bytes, size_t count);
 /// Makes C's `stdin`, and reading from descriptor 0 on threads that work for a run, ask this function.

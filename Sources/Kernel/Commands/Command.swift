@@ -53,6 +53,7 @@ package struct Command: Sendable {
     summary: "builds a Swift package, whose products later cells can import",
     details: """
       %package ../MyPackage                            every library of a package on this machine
+      %package "../My Package"                         a path with a space
       %package https://github.com/apple/swift-numerics@1.0.0 Numerics
       %package https://github.com/apple/swift-numerics@main
 
@@ -62,8 +63,8 @@ package struct Command: Sendable {
   static let bash = Command(
     name: "bash", form: .cell, arguments: "", summary: "runs the cell's other lines in bash",
     details: """
-      The lines run in a process of their own, in the kernel's folder; an interrupt ends it with all that it started,
-      and so does its own end. Variables of the shell are gone afterwards. There is nothing to read on standard input.
+      The lines run in a process of their own, with the working directory and the environment that cells have at that
+      moment; an interrupt ends it with all that it started, and so does its own end. Variables of the shell are gone afterwards. There is nothing to read on standard input.
       """)
 
   static let builtIn = [help, who, forget, time, opt, reset, package, bash]

@@ -72,7 +72,7 @@ final class CommandRun: Sendable {
     case Command.who.name: runner.who(argument, events)
     case Command.forget.name: return runner.forget(argument, request, events)
     case Command.reset.name: print(runner.reset())
-    case Command.package.name: return runner.usePackage(argument, child: child) { self.events(.stream($0, $1)) }
+    case Command.package.name: return runner.usePackage(argument, child: child, events)
     case Command.time.name:
       guard !argument.isEmpty else {
         return Traceback.plain(
@@ -113,12 +113,13 @@ final class CommandRun: Sendable {
     let shell = ["/bin/bash", "/usr/bin/bash"].first { FileManager.default.isExecutableFile(atPath: $0) }
     guard let shell else { return Traceback.plain("SystemError", "there is no bash on this machine") }
     do {
-      let status = try child.run([shell, "-c", script], in: FileManager.default.currentDirectoryPath) {
+      let place = try runner.cells.place(events)
+      let status = try child.run([shell, "-c", script], in: place.folder(), environment: place.environment) {
         events(.stream($0, $1))
       }
       if child.isCancelled { return Traceback.interrupted([]) }
       return status == 0 ? nil : Traceback.plain("BashFailed", "bash ended with status \(status)")
-    } catch { return Traceback.error(for: error) }
+    } catch let error as CellError { return error } catch { return Traceback.error(for: error) }
   }
 
   private func print(_ text: String) { events(.stream(.stdout, text + "\n")) }

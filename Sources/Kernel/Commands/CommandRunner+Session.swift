@@ -50,13 +50,16 @@ extension CommandRunner {
   }
 
   func usePackage(
-    _ argument: String, child: CommandChild, output: @escaping (StreamName, String) -> Void
+    _ argument: String, child: CommandChild, _ events: @escaping @Sendable (CellEvent) -> Void
   ) -> CellError? {
-    guard let wish = PackageBuilder.Wish(argument) else {
-      return Traceback.plain("UsageError", "%package takes the folder or the URL of a package; %help package says more")
-    }
+    let output: (StreamName, String) -> Void = { events(.stream($0, $1)) }
     do {
-      let package = try packages.build(wish, child: child, output: output)
+      let place = try cells.place(events)
+      guard let wish = try PackageBuilder.Wish(argument, in: place) else {
+        return Traceback.plain(
+          "UsageError", "%package takes the folder or the URL of a package; %help package says more")
+      }
+      let package = try packages.build(wish, environment: place.environment, child: child, output: output)
       let isChanged = cells.compiler.use(package)
       let modules = package.modules.joined(separator: ", ")
       output(.stdout, "Cells can now import \(modules).\n")
@@ -66,6 +69,6 @@ extension CommandRunner {
       return nil
     } catch let failure as PackageBuilder.Failure {
       return Traceback.plain(failure.name, failure.value, lines: failure.lines)
-    } catch { return Traceback.error(for: error) }
+    } catch let error as CellError { return error } catch { return Traceback.error(for: error) }
   }
 }

@@ -13,8 +13,10 @@ package final class CommandRunner: CellRunner {
   package init(_ cells: CompilingCellRunner) {
     self.cells = cells
     swiftCommands = cells.environment.commands
+    let folders = cells.environment.folders
     packages = PackageBuilder(
-      toolchain: cells.environment.toolchain, cache: cells.environment.packageCache)
+      toolchain: cells.environment.toolchain, cache: folders.packages ?? cells.sessionFolder + "/packages",
+      temporary: cells.sessionFolder + "/tools", variables: folders.toolVariables)
   }
 
   var commands: [Command] { Command.builtIn + swiftCommands.map(\.command) }

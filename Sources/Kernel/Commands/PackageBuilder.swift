@@ -20,92 +20,110 @@ struct BuiltPackage: Sendable, Equatable {
 ///
 /// A package's libraries are linked together into one shared object by a package of our own that depends on them.
 final class PackageBuilder: Sendable {
-  /// What `%package` was given.
-  struct Wish: Equatable, Sendable {
-    var location: String
-    /// A version or a branch, for a URL.
-    var version: String?
-    var products: [String]
-
-    init?(_ argument: String) {
-      let words = argument.split(whereSeparator: \.isWhitespace).map(String.init)
-      guard let first = words.first else { return nil }
-      products = Array(words.dropFirst())
-      // A user's name may stand before an @ as well: git@host:path.
-      let parts = first.split(separator: "@", omittingEmptySubsequences: false).map(String.init)
-      if let last = parts.last, parts.count > 1, !last.contains("/"), !last.contains(":") {
-        location = parts.dropLast().joined(separator: "@")
-        version = last
-      } else {
-        location = first
-        version = nil
-      }
-    }
-
-    var isRemote: Bool { location.contains("://") || location.hasPrefix("git@") }
-
-    /// The name by which other packages refer to it: the last part of its place.
-    var identity: String {
-      let name = location.split(separator: "/").last.map(String.init) ?? location
-      return name.hasSuffix(".git") ? String(name.dropLast(4)) : name
-    }
-  }
-
   struct Failure: Error { var name: String, value: String, lines: [String] = [] }
 
   private let toolchain: Toolchain
   private let cache: String
+  private let temporary: String
+  private let variables: [String: String]
 
-  init(toolchain: Toolchain, cache: String) {
+  /// - Parameters:
+  ///   - temporary: a folder that is made and removed with each build. SwiftPM leaves folders in its TMPDIR, and runs
+  ///     what it compiled there.
+  ///   - variables: what SwiftPM finds in its environment besides.
+  init(toolchain: Toolchain, cache: String, temporary: String, variables: [String: String]) {
     self.toolchain = toolchain
     self.cache = cache
-  }
-
-  static var defaultCache: String {
-    let base = FileManager.default.urls(for: .cachesDirectory, in: .userDomainMask).first
-    return (base?.path ?? NSTemporaryDirectory()) + "/icl-kernel/packages"
+    self.temporary = temporary
+    self.variables = variables
   }
 
   /// - Throws: ``Failure`` with what the user can do about it, or ``CompileFailure``.
   func build(
-    _ wish: Wish, child: CommandChild, output: @escaping (StreamName, String) -> Void
+    _ wish: Wish, environment: [String: String], child: CommandChild, output: @escaping (StreamName, String) -> Void
   ) throws -> BuiltPackage {
     var wish = wish
+    let scratch = "\(temporary)-\(UUID().uuidString.prefix(8))"
+    let tools = Tools(
+      child: child, output: output,
+      environment: environment.merging(variables) { $1 }.merging(["TMPDIR": scratch]) { $1 })
+    try makeFolder(scratch)
+    defer { try? FileManager.default.removeItem(atPath: scratch) }
     if !wish.isRemote { wish.location = try localFolder(wish.location) }
-    if wish.isRemote, wish.version == nil { wish.version = try newestVersion(of: wish.location, child) }
+    if wish.isRemote, wish.version == nil { wish.version = try newestVersion(of: wish.location, tools) }
     let key = [wish.location, wish.version ?? "", toolchain.root, toolchainStamp] + wish.products
     let name = "NotebookPackage_\(stableHash(key.joined(separator: "\n")))"
-    let folder = "\(cache)/\(wish.identity)-\(name.dropFirst(16))"
-    if wish.products.isEmpty { wish.products = try products(of: wish, folder: folder, child, output) }
+    let title = wish.identity.replacing(/[^A-Za-z0-9._-]/, with: "_")
+    let folder = "\(cache)/\(title)-\(name.dropFirst(16))"
+    try makeFolder(folder)
+    let lock = try waitForOthers(folder, tools)
+    defer { close(lock) }
+    if wish.products.isEmpty { wish.products = try products(of: wish, folder: folder, tools) }
     try write(manifest(name, wish, products: wish.products), name: name, in: folder)
-    let log = try swift(["build", "-c", "release", "--product", name], folder, child, output)
+    let log = try swift(["build", "-c", "release", "--product", name], folder, tools)
     guard log.status == 0 else {
       throw Failure(name: "PackageFailed", value: "\(wish.location) could not be built", lines: Self.errors(log.text))
     }
     return try collect(wish, name: name, folder: folder)
   }
 
+  /// What a build's programs are run with.
+  private struct Tools {
+    var child: CommandChild
+    var output: (StreamName, String) -> Void
+    var environment: [String: String]
+  }
+
+  private func makeFolder(_ path: String) throws {
+    do {
+      try FileManager.default.createDirectory(
+        atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    } catch {
+      throw CompileFailure.system("the folder \(path) can't be written: \(error.localizedDescription)")
+    }
+  }
+
+  /// Holds off other kernels that build in the same folder. SwiftPM's own lock lies in TMPDIR, of which each has one.
+  /// - Returns: a descriptor whose closing lets others go on.
+  private func waitForOthers(_ folder: String, _ tools: Tools) throws -> Int32 {
+    let file = open(folder + "/build.lock", O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
+    guard file >= 0 else { throw posixError("open \(folder)/build.lock") }
+    var isTold = false
+    // A file system without locks lets everybody go on.
+    while flock(file, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {
+      if tools.child.isCancelled {
+        close(file)
+        throw CompileFailure.interrupted
+      }
+      if !isTold { tools.output(.stdout, "Another notebook builds this package; waiting for it.\n") }
+      isTold = true
+      Thread.sleep(forTimeInterval: 0.1)
+    }
+    return file
+  }
+
   // MARK: What is asked for
 
   private func localFolder(_ text: String) throws -> String {
-    let expanded = (text as NSString).expandingTildeInPath
-    let folder = URL(filePath: expanded).standardizedFileURL.path
+    let folder = URL(filePath: text).standardizedFileURL.path
     guard FileManager.default.fileExists(atPath: folder + "/Package.swift") else {
       throw Failure(
         name: "PackageNotFound", value: "there is no Package.swift in \(folder)",
-        lines: ["%package takes the folder of a package, or the URL of its repository."])
+        lines: [
+          "%package takes the folder of a package, or the URL of its repository. A path with spaces may stand in quotes."
+        ])
     }
     return folder
   }
 
   /// The highest `1.2.3` or `v1.2.3` among the repository's tags; `nil` without one, and its main branch is taken.
-  private func newestVersion(of url: String, _ child: CommandChild) throws -> String? {
+  private func newestVersion(of url: String, _ tools: Tools) throws -> String? {
     var text = ""
     var complaint = ""
-    var environment = ProcessInfo.processInfo.environment
+    var environment = tools.environment
     // Nobody is there to be asked for a password.
     environment["GIT_TERMINAL_PROMPT"] = "0"
-    let status = try child.run(
+    let status = try tools.child.run(
       ["/usr/bin/env", "git", "ls-remote", "--symref", url, "HEAD", "refs/tags/*"], in: "/", environment: environment
     ) { if $0 == .stdout { text += $1 } else { complaint += $1 } }
     guard status == 0 else {
@@ -124,12 +142,12 @@ final class PackageBuilder: Sendable {
 
   /// The libraries that the package offers.
   private func products(
-    of wish: Wish, folder: String, _ child: CommandChild, _ output: @escaping (StreamName, String) -> Void
+    of wish: Wish, folder: String, _ tools: Tools
   ) throws -> [String] {
     var source = wish.location
     if wish.isRemote {
       try write(manifest("NotebookPackage", wish, products: []), name: "NotebookPackage", in: folder)
-      let resolved = try swift(["package", "resolve"], folder, child, output)
+      let resolved = try swift(["package", "resolve"], folder, tools)
       guard resolved.status == 0 else {
         throw Failure(
           name: "PackageNotFound", value: "\(wish.location) could not be fetched", lines: Self.errors(resolved.text))
@@ -138,11 +156,11 @@ final class PackageBuilder: Sendable {
     }
     var text = ""
     var complaint = ""
-    let status = try child.run(
+    let status = try tools.child.run(
       [
         toolchain.root + "/bin/swift", "package", "--package-path", source, "--scratch-path", folder + "/.build",
         "dump-package",
-      ], in: "/"
+      ], in: "/", environment: tools.environment
     ) { if $0 == .stdout { text += $1 } else { complaint += $1 } }
     struct Manifest: Decodable {
       struct Product: Decodable {
@@ -214,18 +232,17 @@ final class PackageBuilder: Sendable {
   }
 
   private func swift(
-    _ arguments: [String], _ folder: String, _ child: CommandChild,
-    _ output: @escaping (StreamName, String) -> Void
+    _ arguments: [String], _ folder: String, _ tools: Tools
   ) throws -> (status: Int32, text: String) {
     var text = ""
-    let status = try child.run(
+    let status = try tools.child.run(
       [toolchain.root + "/bin/swift"] + arguments + ["--package-path", folder, "--scratch-path", folder + "/.build"],
-      in: folder
+      in: folder, environment: tools.environment
     ) {
       text += $1
-      output(.stdout, $1)
+      tools.output(.stdout, $1)
     }
-    if child.isCancelled { throw CompileFailure.interrupted }
+    if tools.child.isCancelled { throw CompileFailure.interrupted }
     return (status, text)
   }
 

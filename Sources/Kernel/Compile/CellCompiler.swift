@@ -31,7 +31,8 @@ package final class CellCompiler: Sendable {
   private let packages = Mutex<[BuiltPackage]>([])
   private let log: Logger
   private let stand: ToolStand
-  private let stubs: String
+  private let caches: Mutex<CompilerCaches>
+  private let notice = Mutex<String?>(nil)
 
   /// - Parameter folder: the session's own folder, which the caller creates and removes.
   package init(environment: CellEnvironment, folder: String, log: Logger) throws {
@@ -39,8 +40,32 @@ package final class CellCompiler: Sendable {
     self.folder = folder
     self.log = log
     stand = ToolStand(folder: folder, guardian: environment.guardian)
-    stubs = try Self.writeStubModules(
-      environment.hiddenClangModules + [Self.ownClangModule], [environment.moduleCache + "/stubs", folder + "/stubs"])
+    caches = Mutex(
+      try CompilerCaches(
+        shared: environment.folders.cache, session: folder + "/cache",
+        hiddenModules: environment.hiddenClangModules + [Self.ownClangModule]))
+  }
+
+  /// What the user is to be told once, with a cell.
+  func takeNotice() -> String? {
+    notice.withLock { notice in
+      defer { notice = nil }
+      return notice
+    }
+  }
+
+  /// Looks whether the caches still serve, after a cell didn't compile.
+  /// - Returns: whether they didn't and now do, so that the cell is worth another try.
+  private func mendCaches(isBlamed: Bool) -> Bool {
+    switch caches.withLock({ $0.mend(isBlamed: isBlamed) }) {
+    case .sound, .lost: return false
+    case .restored: return true
+    case .moved(let fault):
+      let text = "\(fault): what the compiler makes of C modules is kept for this session alone from here on.\n"
+      log.warning("\(text)")
+      notice.withLock { $0 = text }
+      return true
+    }
   }
 
   /// Ends the tools that wait for a next cell.
@@ -72,6 +97,22 @@ package final class CellCompiler: Sendable {
   package func compile(
     _ source: CellSource, module: String, label: String, header: [String], optimized: Bool = false,
     tools: ToolRunner
+  ) throws -> CompiledCell {
+    func attempt() throws -> CompiledCell {
+      try compileAsWritten(source, module, label, header, optimized: optimized, tools: tools)
+    }
+    do { return try attempt() } catch {
+      let failure = error as? BlamedCaches
+      if !tools.isCancelled, mendCaches(isBlamed: failure != nil) {
+        do { return try attempt() } catch { throw (error as? BlamedCaches)?.underlying ?? error }
+      }
+      throw failure?.underlying ?? error
+    }
+  }
+
+  /// Compiles a cell with what the kernel adds to it, and tells of it what the compiler says of the user's own text.
+  private func compileAsWritten(
+    _ source: CellSource, _ module: String, _ label: String, _ header: [String], optimized: Bool, tools: ToolRunner
   ) throws -> CompiledCell {
     // What the compiler says of a cell that awaits, it has to say of the user's own text.
     let opinion = source.isAsynchronous ? Opinion { self.opinion(on: source, label, module, header, tools) } : nil
@@ -196,10 +237,11 @@ package final class CellCompiler: Sendable {
       compiled.output, label: label, source: source, file: cell + "/main.swift", lead: header.count + 1)
     guard compiled.succeeded else {
       prepare()
-      if found.contains(where: { $0.severity == .error && $0.file == label }) {
-        throw CompileFailure.diagnostics(Diagnostic.errors(found))
-      }
-      throw failure(of: "swift-frontend", compiled)
+      let isUsers = found.contains { $0.severity == .error && $0.file == label }
+      let failure =
+        isUsers ? CompileFailure.diagnostics(Diagnostic.errors(found)) : failure(of: "swift-frontend", compiled)
+      if caches.withLock({ $0.isBlamed(in: compiled.output) }) { throw BlamedCaches(underlying: failure) }
+      throw failure
     }
     let middle = clock.now
     let library = "\(cell)/lib\(module).so"
@@ -229,10 +271,13 @@ package final class CellCompiler: Sendable {
       warnings: Diagnostic.warnings(found, in: label))
   }
 
+  /// A failure for which the compiler names the caches.
+  private struct BlamedCaches: Error { var underlying: CompileFailure }
+
   /// What the compiler and completion need to find modules and treat cells alike.
   package var moduleFlags: [String] {
     [
-      "-I", folder, "-module-cache-path", environment.moduleCache, "-swift-version", "5", "-enable-testing",
+      "-I", folder, "-module-cache-path", caches.withLock { $0.modules }, "-swift-version", "5", "-enable-testing",
       "-disable-access-control", "-enable-bare-slash-regex", "-resource-dir",
       environment.toolchain.root + "/lib/swift", "-target", "\(Toolchain.architecture)-unknown-linux-gnu",
     ] + environment.toolchain.macroFlags + environment.moduleFolders.flatMap { ["-I", $0] } + stubFlags
@@ -242,7 +287,7 @@ package final class CellCompiler: Sendable {
   /// The same for sourcekitd, which takes the driver's options.
   package var completionFlags: [String] {
     [
-      "-I", folder, "-module-cache-path", environment.moduleCache, "-swift-version", "5",
+      "-I", folder, "-module-cache-path", caches.withLock { $0.modules }, "-swift-version", "5",
       "-Xfrontend", "-disable-access-control", "-resource-dir", environment.toolchain.root + "/lib/swift", "-target",
       "\(Toolchain.architecture)-unknown-linux-gnu",
     ] + environment.toolchain.outsideMacroFlags + environment.moduleFolders.flatMap { ["-I", $0] } + stubFlags
@@ -251,33 +296,9 @@ package final class CellCompiler: Sendable {
 
   /// CellSupport has one of its own.
   private static let ownClangModule = "CHostSupport"
-  private var hiddenClangModules: [String] { environment.hiddenClangModules + [Self.ownClangModule] }
 
   private var stubFlags: [String] {
-    hiddenClangModules.flatMap { ["-Xcc", "-fmodule-map-file=\(stubs)/\($0).modulemap"] }
-  }
-
-  /// The engine's own C modules are imported internally: the compiler asks that they exist and looks no further, so
-  /// empty ones do. They lie beside the module cache: what the compiler makes of them is kept there by their path, and
-  /// would be made anew, and kept for ever, for every session's own.
-  private static func writeStubModules(_ names: [String], _ places: [String]) throws -> String {
-    var failure: (any Error)?
-    for place in places {
-      do {
-        try FileManager.default.createDirectory(
-          atPath: place, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        for name in names {
-          let path = "\(place)/\(name).modulemap"
-          let text = Data("module \(name) {}\n".utf8)
-          if FileManager.default.contents(atPath: path) != text {
-            try text.write(to: URL(fileURLWithPath: path), options: .atomic)
-          }
-        }
-        return place
-      } catch { failure = error }
-    }
-    throw CompileFailure.system(
-      "the session folder \(places.last ?? "") can't be written: \(failure?.localizedDescription ?? "")")
+    caches.withLock { $0.stubFlags }
   }
 
   /// Why a tool failed that nothing in the cell explains.

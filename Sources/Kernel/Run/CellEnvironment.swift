@@ -14,33 +14,22 @@ package struct CellEnvironment: Sendable {
   package var hiddenClangModules: [String]
   /// Swift source that runs before the first cell; its imports and names are visible in every cell.
   package var prelude: String
-  /// Session folders are made in here.
-  package var sessions: String
-  /// Where the compiler keeps what it made of C modules, from session to session.
-  package var moduleCache: String
+  /// Where sessions and caches lie.
+  package var folders: UserFolders
   package var linkerFlags: [String]
   /// `%`-commands beyond the kernel's own.
   package var commands: [SwiftCommand] = []
-  /// Where `%package` keeps what it built.
-  package var packageCache = PackageBuilder.defaultCache
 
   package init(
     toolchain: Toolchain, host: String, moduleFolders: [String], hiddenClangModules: [String] = [],
-    prelude: String = "", sessions: String = NSTemporaryDirectory(), moduleCache: String? = nil,
-    linkerFlags: [String] = []
+    prelude: String = "", folders: UserFolders? = nil, linkerFlags: [String] = []
   ) {
     self.toolchain = toolchain
     self.host = host
     self.moduleFolders = moduleFolders
     self.hiddenClangModules = hiddenClangModules
     self.prelude = prelude
-    self.sessions = sessions
-    self.moduleCache = moduleCache ?? Self.defaultModuleCache
+    self.folders = folders ?? UserFolders()
     self.linkerFlags = linkerFlags
-  }
-
-  private static var defaultModuleCache: String {
-    let base = FileManager.default.urls(for: .cachesDirectory, in: .userDomainMask).first
-    return (base?.path ?? NSTemporaryDirectory()) + "/icl-kernel/modules"
   }
 }

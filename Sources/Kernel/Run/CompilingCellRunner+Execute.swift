@@ -20,6 +20,8 @@ final class ProgressQuestion: Sendable {
 }
 
 extension CompilingCellRunner {
+  package static let preludeRemark = "The prelude failed, and what it declares is missing.\n"
+
   package func execute(_ request: CellRequest, events: @escaping @Sendable (CellEvent) -> Void) -> CellOutcome {
     let execution = Execution(isSubshell: request.isSubshell, guardian: environment.guardian)
     state.withLock { state in
@@ -36,7 +38,7 @@ extension CompilingCellRunner {
       defer { state.preludeFailure = nil }
       return state.preludeFailure
     }) {
-      events(.stream(.stderr, "The prelude failed, and what it declares is missing.\n"))
+      events(.stream(.stderr, Self.preludeRemark))
       events(.stream(.stderr, failure.traceback.joined(separator: "\n") + "\n"))
     }
     let source = CellSource(request.code)
@@ -65,6 +67,7 @@ extension CompilingCellRunner {
       } catch {
         return Traceback.error(for: error)
       }
+      if let notice = compiler.takeNotice() { events(.stream(.stderr, notice)) }
       state.withLock { state in
         state.origins = state.origins.filter { $0.value.label != label }
         state.origins[record.module] = Traceback.Origin(label: label, source: source.original)

@@ -45,6 +45,8 @@ extension CompilingCellRunner {
       state.withLock { $0.progress[number] }?.put(reached)
     case .message(.variables(let run, let stored, let released)):
       active(run, orDefault: false)?.variables.withLock { $0 = (stored, released) }
+    case .message(.surroundings(let number, let surroundings)):
+      state.withLock { $0.surroundings[number] }?.put(surroundings)
     case .message(.finished(let run, let outcome)):
       guard let active = active(run, orDefault: false) else { break }
       if case .trapped(let trap) = outcome, trap.isFatalToHost {
@@ -99,6 +101,7 @@ extension CompilingCellRunner {
       state.ledger = state.freshLedger
       state.comms = [:]
       for question in state.progress.values { question.put([:]) }
+      for question in state.surroundings.values { question.put(nil) }
       if active.isEmpty, !state.isShutDown {
         let how = signal == 0 ? "ended with status \(status)" : "was killed by \(SignalName.of(signal))"
         state.notices += "The process that runs cells \(how) between two cells; a new one was started. \(text)\n"

@@ -28,6 +28,7 @@ package final class CompilingCellRunner: CellRunner {
     /// The newest runs that are over: what their threads still print is theirs.
     var over = OverRuns()
     var progress: [UInt64: ProgressQuestion] = [:]
+    var surroundings: [UInt64: SurroundingsQuestion] = [:]
     /// Targets of the open comms, by their ids.
     var comms: [String: String] = [:]
     var origins: [String: Traceback.Origin] = [:]
@@ -49,11 +50,17 @@ package final class CompilingCellRunner: CellRunner {
   package let compiler: CellCompiler
   let warm = DispatchGroup()
   private let completion: Completion
+  private let completesCode: Bool
 
-  package init(configuration: CellEnvironment, log: Logger = Logger(label: "icl.cells")) throws {
+  /// - Parameter completesCode: whether completion is loaded beside the cells.
+  package init(
+    configuration: CellEnvironment, log: Logger = Logger(label: "icl.cells"), completesCode: Bool = true
+  ) throws {
+    self.completesCode = completesCode
     environment = configuration
     self.log = log
-    folder = try SessionFolder(in: configuration.sessions)
+    guard let sessions = configuration.folders.sessions else { throw configuration.folders.sessionsFailure }
+    folder = try SessionFolder(in: sessions)
     compiler = try CellCompiler(environment: configuration, folder: folder.path, log: log)
     completion = Completion(
       toolchain: configuration.toolchain, folder: folder.path, flags: { [compiler] in compiler.completionFlags },
@@ -70,7 +77,7 @@ package final class CompilingCellRunner: CellRunner {
     Thread.detachNewThread {
       self.preparePrelude()
       self.warm.leave()
-      self.completion.warmUp(self.ledger)
+      if self.completesCode { self.completion.warmUp(self.ledger) }
     }
   }
 
@@ -231,6 +238,7 @@ package final class CompilingCellRunner: CellRunner {
   /// Has completion load what a cell has left, once no cell has run for a moment: the user's first question then waits
   /// for none of it, and cells that follow one another wait for no completion.
   func warmCompletion() {
+    guard completesCode else { return }
     let turn = state.withLock { state in
       state.warmUps += 1
       return state.warmUps

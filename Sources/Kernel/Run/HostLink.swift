@@ -73,6 +73,8 @@ final class HostLink: @unchecked Sendable {
 
   // MARK: Starting
 
+  static let ownBacktraceSetting = "enable=no"
+
   private func spawn() throws {
     let sockets = try GuardedProcess.socketPair()
     var out: [Int32] = [-1, -1]
@@ -80,7 +82,7 @@ final class HostLink: @unchecked Sendable {
     guard chs_pipe(&out) == 0, chs_pipe(&err) == 0 else { throw posixError("pipe") }
     var variables = ProcessInfo.processInfo.environment
     // The runtime's own crash handler would fork a debugger; ours reports and parks.
-    variables["SWIFT_BACKTRACE"] = "enable=no"
+    variables["SWIFT_BACKTRACE"] = Self.ownBacktraceSetting
     defer { for descriptor in [out[1], err[1], sockets.theirs] { close(descriptor) } }
     func discard() { for descriptor in [out[0], err[0], sockets.ours] { close(descriptor) } }
     let process: GuardedProcess

@@ -64,7 +64,12 @@ struct Traceback: Sendable {
     case .exited(0, _): nil
     case .exited(let status, _):
       Self.plain("Exit", "the cell called exit(\(status)); the session and its variables live on")
-    case .notLoaded(let why): Self.plain("LoadError", "the compiled cell could not be loaded: \(why)")
+    case .notLoaded(let why):
+      Self.plain(
+        "LoadError", "the compiled cell could not be loaded: \(why)",
+        lines: why.contains("failed to map segment")
+          ? ["Its folder is mounted noexec: set TMPDIR to one that isn't, in the kernel's environment, and restart."]
+          : [])
     case .inputRefused:
       Self.plain(
         "InputNotSupported", "readLine() asks for input, but this client doesn't take any (allow_stdin is off)")

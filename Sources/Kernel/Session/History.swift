@@ -23,6 +23,27 @@ package final class History: Sendable {
   /// This session's number.
   package let session: Int
 
+  private static let schema = """
+    CREATE TABLE IF NOT EXISTS session(id INTEGER PRIMARY KEY AUTOINCREMENT, started TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS entry(
+      session INTEGER NOT NULL, line INTEGER NOT NULL, source TEXT NOT NULL, output TEXT,
+      PRIMARY KEY(session, line));
+    """
+
+  /// Opens a history as a session would, writes to it, and takes that back.
+  /// - Throws: what a session would meet.
+  package static func check(_ path: String) throws {
+    var configuration = Configuration()
+    configuration.busyMode = .timeout(5)
+    try DatabasePool(path: path, configuration: configuration).writeWithoutTransaction { db in
+      try db.inTransaction {
+        try db.execute(sql: schema)
+        try db.execute(sql: "INSERT INTO session(started) VALUES (?)", arguments: ["trial"])
+        return .rollback
+      }
+    }
+  }
+
   /// - Parameter path: the database file; `nil` for one in memory, gone with the session.
   package init(path: String?, log: Logger) throws(KernelError) {
     self.log = log
@@ -39,13 +60,7 @@ package final class History: Sendable {
         database = try DatabaseQueue()
       }
       session = try database.write { db in
-        try db.execute(
-          sql: """
-            CREATE TABLE IF NOT EXISTS session(id INTEGER PRIMARY KEY AUTOINCREMENT, started TEXT NOT NULL);
-            CREATE TABLE IF NOT EXISTS entry(
-              session INTEGER NOT NULL, line INTEGER NOT NULL, source TEXT NOT NULL, output TEXT,
-              PRIMARY KEY(session, line));
-            """)
+        try db.execute(sql: Self.schema)
         try db.execute(
           sql: "INSERT INTO session(started) VALUES (?)", arguments: [Date.now.formatted(.iso8601)])
         return Int(db.lastInsertedRowID)

@@ -27,6 +27,11 @@ extension Session {
     }
     if !request.silent {
       iopub.publish("execute_input", ExecuteInput(code: request.code, execution_count: count), parent: parent)
+      let notice = state.withLock { state in
+        defer { state.notice = nil }
+        return state.notice
+      }
+      if let notice { iopub.publishOutput("stream", Stream(name: "stderr", text: notice), parent: parent) }
     }
     if stored { history?.add(line: count, source: request.code) }
 

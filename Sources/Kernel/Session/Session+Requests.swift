@@ -138,11 +138,8 @@ extension Session {
       implementationVersion: description.implementationVersion,
       language: .init(version: description.languageVersion), banner: description.banner,
       helpLinks: [
-        .init(text: "The Swift Programming Language", url: "https://docs.swift.org/swift-book/"),
-        .init(
-          text: "Exploring the Relationship between In-Context Learning and Instruction Tuning",
-          url: "https://arxiv.org/abs/2311.10367"),
-      ],
+        .init(text: "The Swift Programming Language", url: "https://docs.swift.org/swift-book/")
+      ] + description.helpLinks.map { .init(text: $0.text, url: $0.url) },
       supportedFeatures: ["kernel subshells"])
   }
 

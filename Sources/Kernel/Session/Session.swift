@@ -13,10 +13,16 @@ package final class Session: Sendable {
     package var implementationVersion: String
     package var languageVersion: String
     package var banner: String
-    package init(implementationVersion: String, languageVersion: String, banner: String) {
+    /// What clients list in their help menus, besides Swift's own book.
+    package var helpLinks: [(text: String, url: String)]
+    package init(
+      implementationVersion: String, languageVersion: String, banner: String,
+      helpLinks: [(text: String, url: String)] = []
+    ) {
       self.implementationVersion = implementationVersion
       self.languageVersion = languageVersion
       self.banner = banner
+      self.helpLinks = helpLinks
     }
   }
 
@@ -39,6 +45,8 @@ package final class Session: Sendable {
 
   struct State {
     var executionCount = 0
+    /// Told to the user once, with the first cell that may show something.
+    var notice: String?
     /// Who runs the cells, by subshell; the main shell is "".
     var workers: [String: Worker] = [:]
     /// Who answers everything else.
@@ -52,10 +60,12 @@ package final class Session: Sendable {
   let state = Mutex(State())
 
   /// Binds all five sockets; throws when a port is taken.
-  /// - Parameter stopping: called once, when the session begins to end.
+  /// - Parameters:
+  ///   - notice: what the user is told once, with the first cell.
+  ///   - stopping: called once, when the session begins to end.
   package init(
     connection: ConnectionFile, runner: any CellRunner, history: History?, description: Description, log: Logger,
-    stopping: @escaping @Sendable () -> Void = {}
+    notice: String? = nil, stopping: @escaping @Sendable () -> Void = {}
   ) throws(KernelError) {
     let signer = Signer(key: connection.key)
     let messages = MessageFactory(signer: signer)
@@ -85,6 +95,7 @@ package final class Session: Sendable {
         try bound(.router, connection.stdinPort), name: "stdin", messages: messages, signer: signer, replays: replays,
         log: log), after: iopub)
     heartbeat = try Heartbeat(try bound(.router, connection.heartbeatPort))
+    state.withLock { $0.notice = notice }
   }
 
   /// Starts the threads and returns; ``wait()`` returns when the session is over.

@@ -33,7 +33,7 @@ import Testing
           "import CTiny\n/// Adds.\npublic func tiny(_ n: Int) -> Int { Int(tiny_add(Int32(n), 1)) }\n"
           + "public struct Box<T> { public var value: T; public init(_ v: T) { value = v } }",
       ], in: folder)
-    let notebook = try Notebook { $0.packageCache = folder.appending(path: "cache").path }
+    let notebook = try Notebook { $0.folders.packages = folder.appending(path: "cache").path }
     let path = folder.appending(path: "Tiny").path
     let answer = notebook.run("%package \(path)\nprint(\"next\")")
     #expect(answer.error == nil, "\(answer.error?.traceback.joined(separator: "\n") ?? "")")
@@ -52,6 +52,36 @@ import Testing
     let broken = try #require(notebook.run("%package \(path)").error)
     #expect(broken.name == "PackageFailed")
     #expect(broken.traceback.joined().contains("cannot convert return expression"), "\(broken.traceback)")
+  }
+
+  @Test(arguments: [
+    ("\"PATH/My Tiny\"", "import Tiny"), ("'PATH/My Tiny' Tiny", "import Tiny"), ("PATH/My\\ Tiny", "import Tiny"),
+    ("PATH/My Tiny", "import Tiny"), ("PATH/My Tiny Tiny", "import Tiny"), ("My Tiny", "import Tiny"),
+    ("./\"My Tiny\"/ Tiny", "import Tiny"), ("~/My Tiny", "import Tiny"),
+  ])
+  func `the path of a package may hold spaces, and begins where cells work`(_ argument: String, _ use: String) throws {
+    let folder = try Fixtures.temporaryFolder("package")
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try write(
+      [
+        "My Tiny/Package.swift": manifest.replacing("\"Tiny\", \"CTiny\"", with: "\"Tiny\"")
+          .replacing(".target(name: \"CTiny\"), ", with: "").replacing(", dependencies: [\"CTiny\"]", with: ""),
+        "My Tiny/Sources/Tiny/Tiny.swift": "public func tiny() -> Int { 4 }",
+      ], in: folder)
+    let temporary = folder.appending(path: "tmp").path
+    let notebook = try Notebook {
+      $0.folders = UserFolders(
+        sessions: temporary, cache: $0.folders.cache, packages: folder.appending(path: "a cache").path)
+    }
+    let home = swiftLiteral(folder.path)
+    notebook.run(
+      "import Foundation\n_ = FileManager.default.changeCurrentDirectoryPath(\(home))\nsetenv(\"HOME\", \(home), 1)")
+    let answer = notebook.run("%package \(argument.replacing("PATH", with: folder.path))")
+    #expect(answer.error == nil, "\(answer.error?.traceback.joined(separator: "\n") ?? "")")
+    #expect(notebook.run("\(use)\ntiny()").result == "4")
+    // SwiftPM leaves its temporary folders behind; they go with the build.
+    let left = try FileManager.default.subpathsOfDirectory(atPath: temporary)
+    #expect(!left.contains { $0.contains("TemporaryDirectory") || $0.contains("tools") }, "\(left)")
   }
 
   @Test func `a package that isn't there is answered with what is wrong`() throws {
