@@ -37,6 +37,8 @@ final class Run: Sendable {
   let interrupts = Atomic<Int>(0)
   /// A second interrupt came: stop in library code too.
   let insist = Atomic<Bool>(false)
+  /// An error is on its way through the top-level code, which ends by it.
+  let isLeaving = Atomic<Bool>(false)
   /// The cell's code has begun.
   let isLoaded = Atomic<Bool>(false)
 

@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// A cell's top level is synchronous, so that its variables are plain globals which later cells can read; each
 /// `await` written there becomes a call of this function. The code runs as a task of its own, and is cancelled when
-/// the user interrupts the cell.
+/// the user interrupts the cell. Whatever it then returns, the cell goes no further.
 public func __await<Value, Failure: Error>(
   _ body: @escaping () async throws(Failure) -> Value
 ) throws(Failure) -> Value {
@@ -14,8 +14,16 @@ public func __await<Value, Failure: Error>(
   let task = Task.detached(priority: .userInitiated) { await answer.run() }
   let run = chs_current_run()
   let key = CellTasks.add(task, run: run)
+  chs_begin_waiting()
   answer.wait()
   CellTasks.remove(key, run: run)
+  let isKept = chs_takes_value()
+  if chs_is_asked_to_stop() {
+    // What an interrupted experiment has done so far is a value like any other; the cell ends behind the variable.
+    if isKept, !answer.isFailure { return try answer.take() }
+    CellTasks.leave(run: run, isThrown: answer.isFailure)
+  }
+  chs_end_waiting()
   return try answer.take()
 }
 
@@ -40,7 +48,10 @@ public final class __Started<Value>: @unchecked Sendable {
 
   /// The value, once it is there, for an `async let` whose right side cannot throw.
   public func value() throws -> Value {
+    chs_begin_waiting()
     answer.wait()
+    if chs_is_asked_to_stop() { CellTasks.leave(run: chs_current_run(), isThrown: answer.isFailure) }
+    chs_end_waiting()
     return try answer.take()
   }
 }
@@ -69,6 +80,9 @@ private final class Answer<Value, Failure: Error>: @unchecked Sendable {
     done.signal()
   }
 
+  /// Whether the code threw; asked after it was waited for.
+  var isFailure: Bool { if case .failure = result { true } else { false } }
+
   func take() throws(Failure) -> Value {
     guard let result else { preconditionFailure("an answer is taken only after it was waited for") }
     return try result.get()
@@ -88,6 +102,19 @@ public enum CellTasks {
 
   static func remove(_ key: UInt64, run: UInt64) {
     tasks.withLock { $0[run]?[key] = nil }
+  }
+
+  /// Ends the calling thread's cell, which was interrupted. Where an error was thrown that nothing in the cell can catch,
+  /// it is left to end the cell, so that `defer` does its part on the way.
+  static func leave(run: UInt64, isThrown: Bool) {
+    if isThrown, let leaving = onLeaving.withLock({ $0 }), leaving(run) { return }
+    chs_park(CHS_INTERRUPTED, 0, nil)
+  }
+
+  private static let onLeaving = Mutex<(@Sendable (UInt64) -> Bool)?>(nil)
+  /// Says who knows whether a run's top-level code catches no errors, so that one that is thrown ends it.
+  public static func install(endsByError: @escaping @Sendable (UInt64) -> Bool) {
+    onLeaving.withLock { $0 = endsByError }
   }
 
   /// Cancels everything that `run` waits for.

@@ -32,13 +32,15 @@ package struct CellRun: Codable, Sendable, Equatable {
   /// The cell's module, and older ones whose conformances it states anew: values made before use the new ones too.
   package var module: String
   package var replaced: [String]
+  /// Whether the cell's top-level code may catch an error that an `await` throws.
+  package var catchesErrors: Bool
   /// A message for a handler of the session's code, in place of a cell to load.
   package var comm: CommMessage?
 
   package init(
     id: UInt64, library: String, entry: String, allowStdin: Bool, wantsResult: Bool,
     hasOwnOutput: Bool = false, module: String = "", replaced: [String] = [],
-    comm: CommMessage? = nil
+    catchesErrors: Bool = true, comm: CommMessage? = nil
   ) {
     self.id = id
     self.library = library
@@ -48,6 +50,7 @@ package struct CellRun: Codable, Sendable, Equatable {
     self.hasOwnOutput = hasOwnOutput
     self.module = module
     self.replaced = replaced
+    self.catchesErrors = catchesErrors
     self.comm = comm
   }
 }

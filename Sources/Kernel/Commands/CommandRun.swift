@@ -71,6 +71,7 @@ final class CommandRun: Sendable {
     case Command.help.name: print(runner.help(for: argument))
     case Command.who.name: runner.who(argument, events)
     case Command.reset.name: print(runner.reset())
+    case Command.swift.name: return runner.languageMode(argument) { self.events(.stream($0, $1)) }
     case Command.package.name: return runner.usePackage(argument, child: child) { self.events(.stream($0, $1)) }
     case Command.time.name:
       guard !argument.isEmpty else {

@@ -14,6 +14,8 @@ package struct CellSource: Sendable {
   package let stepCount: Int
   /// Whether the parser found errors; the compiler then gets the text as it is.
   package let hasErrors: Bool
+  /// Whether top-level code may catch an error that is thrown in it.
+  package let catchesErrors: Bool
   /// Nothing but comments and space.
   package let isEmpty: Bool
 
@@ -36,6 +38,7 @@ package struct CellSource: Sendable {
       hasResult = false
       isTentative = false
       stepCount = 0
+      catchesErrors = true
       return
     }
     hasErrors = false
@@ -62,6 +65,9 @@ package struct CellSource: Sendable {
           break
         }
         if !variable.isCertain { steps.close(&edits) }
+        if variable.awaitsItsValue {
+          edits.insert("__keep(); ", at: item.positionAfterSkippingLeadingTrivia.utf8Offset, .statementBefore)
+        }
         names.add(declaration, step: steps.open(end: end))
         if !variable.isCertain { steps.close(&edits) }
       case .stmt(let statement):
@@ -103,6 +109,15 @@ package struct CellSource: Sendable {
     hasResult = result != nil || tentative != nil
     isTentative = tentative != nil
     stepCount = steps.count
+    catchesErrors = Self.catchesErrors(in: tree)
+  }
+
+  /// Whether there is a `catch`, `try?` or `try!` anywhere: those of functions count as well, for nothing is lost by it.
+  private static func catchesErrors(in tree: SourceFileSyntax) -> Bool {
+    tree.tokens(viewMode: .sourceAccurate).contains { token in
+      if token.tokenKind == .keyword(.catch) { return true }
+      return token.parent?.as(TryExprSyntax.self)?.questionOrExclamationMark != nil
+    }
   }
 
   /// One kind of line end, and neither a byte order mark nor the line that a script begins with.
@@ -213,6 +228,14 @@ extension StmtSyntax {
 }
 
 extension VariableDeclSyntax {
+  /// Whether the variable's value is just what an `await` returns: `let x = try await f()`.
+  fileprivate var awaitsItsValue: Bool {
+    guard bindings.count == 1, let value = bindings.first?.initializer?.value else { return false }
+    if value.is(AwaitExprSyntax.self) { return true }
+    guard let attempt = value.as(TryExprSyntax.self), attempt.questionOrExclamationMark == nil else { return false }
+    return attempt.expression.is(AwaitExprSyntax.self)
+  }
+
   /// Whether it can be seen that nothing goes wrong in computing the value.
   fileprivate var isCertain: Bool {
     attributes.isEmpty

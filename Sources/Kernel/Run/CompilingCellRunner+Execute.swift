@@ -186,7 +186,7 @@ extension CompilingCellRunner {
         CellRun(
           id: active.id, library: cell.library, entry: cell.entry, allowStdin: allowStdin, wantsResult: wantsResult,
           hasOwnOutput: execution.isSubshell, module: cell.module, replaced: record?.plan.replaced ?? [],
-          comm: comm)))
+          catchesErrors: cell.catchesErrors, comm: comm)))
     let ending = active.wait()
     state.withLock { state in state.active.removeAll { $0 === active } }
     log.debug("ran", metadata: ["module": "\(cell.module)", "run": "\(ContinuousClock.now - began)"])
