@@ -16,7 +16,11 @@ typedef struct {
 enum { CELL_LIMIT = 1 << 16, BREAKPOINT_LIMIT = 256 };
 static range cells[CELL_LIMIT];
 static _Atomic int cell_count;
-static range swift_runtime, c_library, loader, allocator, dispatch;
+/// All cells lie between these.
+static _Atomic uint64_t cells_low = UINT64_MAX, cells_high;
+static range swift_runtime, c_library, loader, allocator, dispatch, foundation, concurrency, host;
+/// The part of libswiftCore that is C++: metadata, conformances, casts. The standard library's own code lies before it.
+static range metadata;
 
 static bool contains(range r, uint64_t pc) { return pc >= r.low && pc < r.high; }
 
@@ -51,6 +55,21 @@ __attribute__((constructor)) static void find_libraries(void) {
   if (swift) swift_runtime = executable_range(swift);
   const void *queue = dlsym(RTLD_DEFAULT, "dispatch_get_global_queue");
   if (queue) dispatch = executable_range(queue);
+  const void *thread = dlsym(RTLD_DEFAULT, "CFRunLoopGetMain");
+  if (thread) foundation = executable_range(thread);
+  const void *task = dlsym(RTLD_DEFAULT, "swift_task_create");
+  if (task) concurrency = executable_range(task);
+  host = executable_range(&find_libraries);
+  static const char *const runtime[] = {"swift_demangle",    "swift_dynamicCast", "swift_allocObject", "swift_slowAlloc",
+                                        "swift_once",        "swift_retain",      "swift_getGenericMetadata",
+                                        "swift_conformsToProtocol"};
+  metadata = (range){swift_runtime.high, swift_runtime.high};
+  for (size_t i = 0; i < sizeof runtime / sizeof *runtime; i++) {
+    uint64_t at = (uint64_t)dlsym(RTLD_DEFAULT, runtime[i]);
+    if (contains(swift_runtime, at) && at < metadata.low) metadata.low = at;
+  }
+  // Functions without a name lie before the first that has one.
+  if (metadata.low > swift_runtime.low + (16 << 10)) metadata.low -= 16 << 10;
   c_library = executable_range(dlsym(RTLD_DEFAULT, "malloc"));
   loader = executable_range(dlsym(RTLD_DEFAULT, "__tls_get_addr"));
   // The allocator is one source file of the C library, so its functions lie together; those without a name lie
@@ -69,6 +88,12 @@ __attribute__((constructor)) static void find_libraries(void) {
 bool chs_in_swift_runtime(const void *pc) { return contains(swift_runtime, (uint64_t)pc); }
 bool chs_in_dispatch(const void *pc) { return contains(dispatch, (uint64_t)pc); }
 bool chs_in_allocator(uint64_t pc) { return contains(allocator, pc); }
+bool chs_in_foundation(const void *pc) { return contains(foundation, (uint64_t)pc); }
+bool chs_in_locking_code(uint64_t pc) {
+  return chs_in_c_library(pc) || contains(dispatch, pc) || contains(concurrency, pc) || contains(metadata, pc) ||
+         contains(host, pc);
+}
+bool chs_is_unstoppable(uint64_t pc) { return chs_in_c_library(pc); }
 bool chs_in_c_library(uint64_t pc) { return contains(c_library, pc) || contains(loader, pc); }
 
 void chs_register_cell(const void *address) {
@@ -79,12 +104,15 @@ void chs_register_cell(const void *address) {
   int i = atomic_load(&cell_count);
   if (i < CELL_LIMIT) {
     cells[i] = r;
+    if (r.low < atomic_load(&cells_low)) atomic_store(&cells_low, r.low);
+    if (r.high > atomic_load(&cells_high)) atomic_store(&cells_high, r.high);
     atomic_store(&cell_count, i + 1);
   }
   pthread_mutex_unlock(&lock);
 }
 
 bool chs_in_cell_code(uint64_t pc) {
+  if (pc < atomic_load(&cells_low) || pc >= atomic_load(&cells_high)) return false;
   for (int i = atomic_load(&cell_count) - 1; i >= 0; i--)
     if (contains(cells[i], pc)) return true;
   return false;

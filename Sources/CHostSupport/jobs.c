@@ -5,13 +5,15 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "internal.h"
 
 typedef struct job_node {
   struct job_node *next;
   void *job;
-  uint64_t run;
+  /// Whom it works for, and who began it.
+  chs_work work;
   /// What to do with `job`; NULL for one of Swift's.
   void (*function)(void *);
 } job_node;
@@ -46,11 +48,13 @@ static executor main_actor = {
     .stack_bytes = 64 << 20,
 };
 
-/// Which run a task was made for: a job resumed by a timer comes from a thread that knows nothing of it. A task
-/// that's pushed out of its slot by another loses its tag, and with it only being interrupted with its cell.
+/// Which run a task works for: a job resumed by a timer comes from a thread that knows nothing of it; and which run
+/// began it. A task that's pushed out of its slot by another loses its tag, and with it only being interrupted with its
+/// cell.
 enum { TASK_SLOTS = 1 << 14 };
 static struct {
-  uint64_t task, run;
+  uint64_t task;
+  chs_work work;
 } tags[TASK_SLOTS];
 static pthread_mutex_t tags_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -59,27 +63,72 @@ typedef __attribute__((swiftcall)) uint64_t (*task_id_function)(void *job);
 static run_function run_job;
 static task_id_function task_id;
 
+// The runtime's layout of jobs and tasks (swift/ABI/Task.h): a job's flags, of which the lowest byte is its kind, come
+// behind the object's header and two words of the scheduler; of a task, the function that goes on with it, and the
+// context of that.
+typedef struct {
+  void *header[2], *scheduler[2];
+  uint32_t flags, number;
+  void *voucher, *reserved;
+  void (*resume)(void);
+  const struct async_context {
+    const struct async_context *parent;
+    void (*resume_parent)(void);
+  } *context;
+} task_layout;
+static bool is_task(const void *job) { return (((const task_layout *)job)->flags & 0xff) == 0; }
+
+bool chs_resumes_cell(const void *job) {
+  if (!is_task(job)) return false;
+  const task_layout *task = job;
+  if (chs_in_cell_code((uint64_t)task->resume)) return true;
+  int depth = 0;
+  for (const struct async_context *c = task->context; c && depth < 1000; c = c->parent, depth++)
+    if (chs_in_cell_code((uint64_t)c->resume_parent)) return true;
+  return false;
+}
+
+/// A thread of the main actor without a job looks after the main run loop.
+static void wait_for_job(executor *e) {
+  int pause = -1;
+  if (e->role == CHS_MAIN) {
+    pthread_mutex_unlock(&e->lock);
+    pause = chs_serve_run_loop();
+    pthread_mutex_lock(&e->lock);
+    if (e->first) return;
+  }
+  e->idle++;
+  if (pause < 0) {
+    pthread_cond_wait(&e->arrived, &e->lock);
+  } else {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += pause * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    pthread_cond_timedwait(&e->arrived, &e->lock, &until);
+  }
+  e->idle--;
+}
+
 static void work(void *context) {
   executor *e = context;
   pthread_mutex_lock(&e->lock);
   for (;;) {
-    while (!e->first) {
-      e->idle++;
-      pthread_cond_wait(&e->arrived, &e->lock);
-      e->idle--;
-    }
+    while (!e->first) wait_for_job(e);
     job_node *node = e->first;
     e->first = node->next;
     if (!e->first) e->last = &e->first;
     e->waiting--;
     pthread_mutex_unlock(&e->lock);
-    chs_set_current_run(node->run);
     job_node todo = *node;
     free(node);
+    chs_work nothing = chs_begin_work(todo.work.run, todo.work.owner);
+    if (e->role == CHS_MAIN) chs_take_turn();
     if (todo.function) todo.function(todo.job);
-    else run_job(todo.job, e->identity, e->witness);
-    chs_flush_runtime_message();
-    chs_set_current_run(0);
+    else if (!chs_is_stopped(todo.work.owner) || !chs_resumes_cell(todo.job)) run_job(todo.job, e->identity, e->witness);
+    if (e->role == CHS_MAIN) chs_give_turn();
+    chs_end_work(nothing);
     pthread_mutex_lock(&e->lock);
   }
 }
@@ -93,25 +142,29 @@ static void refill(executor *e) {
   if (more && !chs_start(e->role, 0, e->stack_bytes, work, e)) atomic_fetch_sub(&e->workers, 1);
 }
 
-/// The run that a job works for: the one that enqueues it, or else the one its task was last seen with.
-static uint64_t run_of(void *job) {
-  uint64_t run = chs_current_run();
+/// The run that a job works for: the one that enqueues it, or else the one its task was last seen with. It was begun by
+/// the one that its task was first seen with.
+static chs_work work_of(void *job) {
+  chs_work work = {chs_current_run(), chs_current_owner()};
   uint64_t id = task_id ? task_id(job) : 0;
   pthread_mutex_lock(&tags_lock);
-  if (run) {
+  if (tags[id % TASK_SLOTS].task == id) {
+    if (!work.run) work.run = tags[id % TASK_SLOTS].work.run;
+    if (is_task(job)) work.owner = tags[id % TASK_SLOTS].work.owner;
+  }
+  if (work.run) {
     tags[id % TASK_SLOTS].task = id;
-    tags[id % TASK_SLOTS].run = run;
-  } else if (tags[id % TASK_SLOTS].task == id) {
-    run = tags[id % TASK_SLOTS].run;
+    tags[id % TASK_SLOTS].work = work;
   }
   pthread_mutex_unlock(&tags_lock);
-  return run;
+  return work;
 }
 
 static void add(executor *e, void *job, void (*function)(void *)) {
   job_node *node = malloc(sizeof *node);
   if (!node) abort();
-  *node = (job_node){NULL, job, function ? chs_current_run() : run_of(job), function};
+  chs_work own = {chs_current_run(), chs_current_owner()};
+  *node = (job_node){NULL, job, function ? own : work_of(job), function};
   pthread_mutex_lock(&e->lock);
   *e->last = node;
   e->last = &node->next;
@@ -172,6 +225,16 @@ bool chs_hook_main_executor(void *identity, void *witness) {
   *get = get_main;
   *is = is_main;
   return true;
+}
+
+void chs_wake_main_actor(void) {
+  pthread_mutex_lock(&main_actor.lock);
+  bool is_there = atomic_load(&main_actor.workers) > 0;
+  if (!is_there) atomic_fetch_add(&main_actor.workers, 1);
+  pthread_cond_signal(&main_actor.arrived);
+  pthread_mutex_unlock(&main_actor.lock);
+  if (!is_there && !chs_start(CHS_MAIN, 0, main_actor.stack_bytes, work, &main_actor))
+    atomic_fetch_sub(&main_actor.workers, 1);
 }
 
 void chs_enqueue_main(void *job) { add(&main_actor, job, NULL); }

@@ -9,6 +9,8 @@
 #include <dlfcn.h>
 #include <semaphore.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "internal.h"
 
@@ -54,29 +56,36 @@ typedef struct {
   block *work;
   function plain;
   void *context;
-  uint64_t run;
+  chs_work from;
   group member_of;
   sem_t *waiting;
 } item;
+
+static chs_work here(void) { return (chs_work){chs_current_run(), chs_current_owner()}; }
 
 static item *make_block_item(block *work) {
   item *i = calloc(1, sizeof *i);
   if (!i) return NULL;
   i->work = copy_block(work);
-  i->run = chs_current_run();
+  i->from = here();
   return i;
 }
 static item *make_item(function plain, void *context) {
   item *i = calloc(1, sizeof *i);
-  if (i) *i = (item){.plain = plain, .context = context, .run = chs_current_run()};
+  if (i) *i = (item){.plain = plain, .context = context, .from = here()};
   return i;
+}
+
+/// Whether a cell's own code would begin although an interrupt has ended that cell.
+static bool is_stopped(chs_work from, const void *code) {
+  return chs_is_stopped(from.owner) && chs_in_cell_code((uint64_t)code);
 }
 
 static void finish(item *i) {
   if (i->work) {
-    i->work->invoke(i->work);
+    if (!is_stopped(i->from, (const void *)i->work->invoke)) i->work->invoke(i->work);
     release_block(i->work);
-  } else {
+  } else if (!is_stopped(i->from, (const void *)i->plain)) {
     i->plain(i->context);
   }
   if (i->member_of) leave_group(i->member_of);
@@ -88,22 +97,15 @@ static void run_item(void *context) { finish(context); }
 /// On a worker of dispatch.
 static void run_tagged(void *context) {
   item *i = context;
-  chs_thread *t = chs_self;
-  uint64_t before = t ? atomic_load(&t->run) : 0;
-  if (t) atomic_store(&t->run, i->run);
+  chs_work before = chs_begin_work(i->from.run, i->from.owner);
   finish(i);
-  if (t) {
-    chs_flush_runtime_message();
-    atomic_store(&t->run, before);
-  }
+  chs_end_work(before);
 }
 static void send_to_main(void *context) {
   item *i = context;
-  chs_thread *t = chs_self;
-  uint64_t before = t ? atomic_load(&t->run) : 0;
-  if (t) atomic_store(&t->run, i->run);
+  chs_work before = chs_begin_work(i->from.run, i->from.owner);
   chs_enqueue_main_function(run_item, i);
-  if (t) atomic_store(&t->run, before);
+  chs_end_work(before);
 }
 
 /// Whether dispatch keeps data of its own in the block, and has to get the block itself.
@@ -196,7 +198,9 @@ static void wait_for(item *i) {
   sem_init(&done, 0, 0);
   i->waiting = &done;
   chs_enqueue_main_function(run_item, i);
+  chs_begin_waiting();
   while (sem_wait(&done) != 0) {}
+  chs_end_waiting();
   sem_destroy(&done);
 }
 
@@ -219,20 +223,103 @@ void dispatch_sync_f(queue q, void *context, function work) {
 void dispatch_assert_queue(queue q) {
   static void (*original)(queue);
   if (!original) original = (void (*)(queue))find("dispatch_assert_queue");
-  if (!is_main(q) || !is_main_actor_thread()) original(q);
+  if (!is_main(q) || !chs_is_on_main_actor()) original(q);
+}
+
+void dispatch_assert_queue_not(queue q) {
+  static void (*original)(queue);
+  if (!original) original = (void (*)(queue))find("dispatch_assert_queue_not");
+  if (is_main(q) && chs_is_on_main_actor()) {
+    chs_thread *t = chs_self;
+    static const char text[] = "Fatal error: Block was not expected to execute on queue [com.apple.main-thread]";
+    t->report.message_length = (int)sizeof text - 1;
+    memcpy(t->report.message, text, sizeof text - 1);
+    __builtin_trap();
+  }
+  original(q);
+}
+
+_Noreturn void dispatch_main(void) {
+  static void (*original)(void);
+  if (!original) original = (void (*)(void))find("dispatch_main");
+  if (!ready() || !chs_is_on_main_actor()) original();
+  // As in a program, top-level code ends here and the queue goes on; an interrupt ends the cell.
+  chs_begin_waiting();
+  for (;;) pause();
+}
+
+/// A block that `dispatch_block_create` makes can't be handed on as an item: it carries its run itself.
+typedef struct {
+  block head;
+  const void *descriptor;
+  block *inner;
+  chs_work from;
+} carrier;
+static void copy_carrier(void *to, const void *from) {
+  ((carrier *)to)->inner = copy_block(((const carrier *)from)->inner);
+}
+static void dispose_carrier(const void *old) { release_block(((const carrier *)old)->inner); }
+static void run_carrier(block *self) {
+  carrier *c = (carrier *)self;
+  if (is_stopped(c->from, (const void *)c->inner->invoke)) return;
+  chs_work before = chs_begin_work(c->from.run, c->from.owner);
+  c->inner->invoke(c->inner);
+  chs_end_work(before);
+}
+static const struct {
+  unsigned long reserved, size;
+  void (*copy)(void *, const void *);
+  void (*dispose)(const void *);
+} carrier_descriptor = {0, sizeof(carrier), copy_carrier, dispose_carrier};
+
+/// Calls `create` with a block that does the same under the calling thread's run.
+static block *carrying(block *work, block *(*create)(block *, const void *), const void *context) {
+  enum { HAS_COPY_AND_DISPOSE = 1 << 25 };
+  void *isa = dlsym(RTLD_DEFAULT, "_NSConcreteStackBlock");
+  if (!ready() || !isa || !chs_current_run() || !work) return create(work, context);
+  carrier c = {
+      .head = {.isa = isa, .flags = HAS_COPY_AND_DISPOSE, .invoke = run_carrier},
+      .descriptor = &carrier_descriptor,
+      .inner = work,
+      .from = here(),
+  };
+  return create(&c.head, context);
+}
+
+typedef struct {
+  unsigned long flags;
+  unsigned int qos;
+  int priority;
+} block_options;
+static block *create_plain(block *work, const void *context) {
+  static block *(*original)(unsigned long, block *);
+  if (!original) original = (block * (*)(unsigned long, block *)) find("dispatch_block_create");
+  return original ? original(((const block_options *)context)->flags, work) : NULL;
+}
+static block *create_with_qos(block *work, const void *context) {
+  static block *(*original)(unsigned long, unsigned int, int, block *);
+  if (!original)
+    original = (block * (*)(unsigned long, unsigned int, int, block *)) find("dispatch_block_create_with_qos_class");
+  const block_options *o = context;
+  return original ? original(o->flags, o->qos, o->priority, work) : NULL;
+}
+block *dispatch_block_create(unsigned long flags, block *work) {
+  return carrying(work, create_plain, &(block_options){.flags = flags});
+}
+block *dispatch_block_create_with_qos_class(unsigned long flags, unsigned int qos, int priority, block *work) {
+  return carrying(work, create_with_qos, &(block_options){flags, qos, priority});
 }
 
 typedef struct {
   counting_block *work;
-  uint64_t run;
+  chs_work from;
 } loop;
 static void run_iteration(void *context, size_t index) {
   const loop *l = context;
-  chs_thread *t = chs_self;
-  uint64_t before = t ? atomic_load(&t->run) : 0;
-  if (t) atomic_store(&t->run, l->run);
+  if (is_stopped(l->from, (const void *)l->work->invoke)) return;
+  chs_work before = chs_begin_work(l->from.run, l->from.owner);
   l->work->invoke(l->work, index);
-  if (t) atomic_store(&t->run, before);
+  chs_end_work(before);
 }
 void dispatch_apply(size_t count, queue q, counting_block *work) {
   static void (*original)(size_t, queue, counting_block *);
@@ -241,7 +328,7 @@ void dispatch_apply(size_t count, queue q, counting_block *work) {
     with_function = (void (*)(size_t, queue, void *, void (*)(void *, size_t)))find("dispatch_apply_f");
     original = (void (*)(size_t, queue, counting_block *))find("dispatch_apply");
   }
-  loop l = {work, chs_current_run()};
-  if (ready() && l.run) with_function(count, q, &l, run_iteration);
+  loop l = {work, here()};
+  if (ready() && l.from.run) with_function(count, q, &l, run_iteration);
   else original(count, q, work);
 }

@@ -77,6 +77,7 @@ _Noreturn void chs_report_and_stop(chs_thread *t) {
   if (t->report.event == CHS_TRAPPED && stopped_in_allocator(&t->report)) t->report.corrupted = true;
   atomic_store(&t->parked, true);
   chs_worker_parked(t->role);
+  chs_give_turn();
   chs_release_streams();
   uint64_t address = (uint64_t)&t->report;
   while (syscall(SYS_write, report_pipe[1], &address, sizeof address) < 0 && errno == EINTR) {}
@@ -162,7 +163,7 @@ static void on_trap(int signal, siginfo_t *info, void *context) {
       t->report.signal = overflowed ? SIGSEGV : 0;
       t->report.stack_overflow = overflowed;
       t->report.role = t->role;
-      t->report.run = atomic_load(&t->run);
+      t->report.run = atomic_load(overflowed ? &t->run : &t->owner);
       t->report.main_thread = chs_is_main_thread();
       t->report.stack_pointer = stack_pointer(uc);
       collect_frames(t, breakpoint);
@@ -219,6 +220,35 @@ static bool in_blocking_call(const ucontext_t *uc) {
 #endif
 }
 
+/// What lies between the interrupted instruction and the code of a cell that it works for.
+typedef struct {
+  /// The return address in that code; 0 where there is none.
+  uint64_t back;
+  /// A function in between may hold a lock that the whole process needs.
+  bool may_lock;
+} way;
+
+static way way_to_cell(uint64_t pc) {
+  void *addresses[CHS_MAX_FRAMES];
+  int count = backtrace(addresses, CHS_MAX_FRAMES);
+  way found = {0, chs_in_locking_code(pc)};
+  int start = 0;
+  while (start < count && (uint64_t)addresses[start] != pc) start++;
+  if (start == count) {
+    found.may_lock = true;
+    start = 0;
+  }
+  for (int i = start + 1; i < count; i++) {
+    uint64_t at = (uint64_t)addresses[i];
+    if (chs_in_cell_code(at)) {
+      found.back = at;
+      break;
+    }
+    if (chs_in_locking_code(at)) found.may_lock = true;
+  }
+  return found;
+}
+
 static void on_interrupt(int signal, siginfo_t *info, void *context) {
   (void)signal, (void)info;
   chs_thread *t = chs_self;
@@ -230,25 +260,27 @@ static void on_interrupt(int signal, siginfo_t *info, void *context) {
   ucontext_t *uc = context;
   uint64_t pc = program_counter(uc);
   bool safe = chs_in_cell_code(pc);
-  if (!safe && t->role == CHS_CELL) safe = in_blocking_call(uc);
-  if (!safe && wanted == 2) safe = !chs_in_c_library(pc);
+  way to_cell = {0, false};
+  if (!safe) {
+    to_cell = way_to_cell(pc);
+    // Threads of pools that only wait for work have no cell to come back to, and are left alone.
+    bool is_ours = t->role == CHS_CELL || to_cell.back;
+    safe = is_ours && in_blocking_call(uc);
+    if (!safe && wanted >= CHS_FIRM) safe = to_cell.back && !to_cell.may_lock && !atomic_load(&t->held);
+    if (!safe && wanted == CHS_ANYWHERE) safe = (is_ours || t->role != CHS_UNKNOWN) && !chs_in_c_library(pc);
+  }
   if (safe) {
     t->report.event = CHS_INTERRUPTED;
     t->report.role = t->role;
-    t->report.run = atomic_load(&t->run);
+    t->report.run = atomic_load(&t->owner);
     t->report.main_thread = chs_is_main_thread();
     t->report.stack_pointer = stack_pointer(uc);
     collect_frames(t, pc);
     chs_report_and_stop(t);
   }
+  atomic_store(&t->unstopped_at, pc);
   // Somewhere in a library: stop when it returns to the cell's own code.
-  void *addresses[CHS_MAX_FRAMES];
-  int count = backtrace(addresses, CHS_MAX_FRAMES);
-  for (int i = 1; i < count; i++)
-    if (chs_in_cell_code((uint64_t)addresses[i])) {
-      chs_plant_breakpoint((uint64_t)addresses[i]);
-      break;
-    }
+  if (to_cell.back) chs_plant_breakpoint(to_cell.back);
   errno = saved_errno;
 }
 

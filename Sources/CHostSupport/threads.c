@@ -59,6 +59,7 @@ chs_thread *chs_adopt(enum chs_role role) {
   chs_thread *t = new_thread(role);
   if (!t) return NULL;
   t->id = pthread_self();
+  t->tid = (pid_t)syscall(SYS_gettid);
   atomic_store(&t->alive, true);
   find_stack(t);
   // The process's first thread has no guard of a known size below it.
@@ -79,6 +80,7 @@ static int spare_count;
 static void leave(chs_thread *t) {
   chs_flush_runtime_message();
   atomic_store(&t->run, 0);
+  atomic_store(&t->owner, 0);
   atomic_store(&t->interrupt, 0);
   // From here a signal finds no thread of ours, and the handler returns at once.
   chs_self = NULL;
@@ -93,6 +95,7 @@ static void leave(chs_thread *t) {
 static void *thread_main(void *argument) {
   chs_thread *t = argument;
   chs_self = t;
+  t->tid = (pid_t)syscall(SYS_gettid);
   use_signal_stack(t);
   // Whoever started us may have signals blocked, as threads of dispatch have.
   sigset_t none;
@@ -107,11 +110,17 @@ static void *thread_main(void *argument) {
 static void prepare(chs_thread *t, uint64_t run) {
   t->report.message_length = 0;
   t->report.stack_pointer = 0;
+  atomic_store(&t->held, 0);
+  atomic_store(&t->asked, false);
+  t->is_reachable = false;
+  t->keeps = false;
+  atomic_store(&t->on_main_actor, false);
   atomic_store(&t->mark, 0);
   atomic_store(&t->interrupt, 0);
   atomic_store(&t->critical, 0);
   atomic_store(&t->overflowed, false);
   atomic_store(&t->run, run);
+  atomic_store(&t->owner, run);
 }
 
 /// Set while this file starts a thread itself.
@@ -158,11 +167,12 @@ chs_thread *chs_start(enum chs_role role, uint64_t run, size_t stack_bytes, void
 
 // Threads that user code and libraries start: they get a signal stack, so that running out of stack stops only them,
 // and the run of the thread that started them, so that what they print and break is told with the right cell. An
-// interrupt doesn't stop them: a cell may leave them behind on purpose.
+// interrupt of that cell stops those that a cell has started for itself: later ones leave them alone. Threads that a
+// library keeps for its own use belong to no run.
 typedef struct {
   void *(*start)(void *);
   void *argument;
-  uint64_t run;
+  uint64_t run, owner;
 } stranger_start;
 static pthread_key_t stranger_key;
 static pthread_once_t stranger_once = PTHREAD_ONCE_INIT;
@@ -182,6 +192,8 @@ static void *stranger_main(void *argument) {
     t->role = CHS_UNKNOWN;
     t->id = pthread_self();
     prepare(t, started.run);
+    atomic_store(&t->owner, started.owner);
+    t->tid = (pid_t)syscall(SYS_gettid);
     find_stack(t);
     // The guard of a thread that isn't ours is too small to lend from.
     t->guard_bytes = 0;
@@ -206,20 +218,45 @@ int pthread_create(
   }
   if (!started) return original(id, attributes, start, argument);
   // Workers of dispatch outlive what they are started for.
-  bool pooled = chs_in_dispatch(__builtin_return_address(0));
-  *started = (stranger_start){start, argument, pooled ? 0 : chs_current_run()};
+  const void *caller = __builtin_return_address(0);
+  bool pooled = chs_in_dispatch(caller);
+  bool is_own = chs_in_cell_code((uint64_t)caller) || chs_in_foundation(caller);
+  *started = (stranger_start){start, argument, pooled ? 0 : chs_current_run(), is_own ? chs_current_owner() : 0};
   int failure = original(id, attributes, stranger_main, started);
   if (failure) free(started);
   return failure;
 }
 
 uint64_t chs_current_run(void) { return chs_self ? atomic_load(&chs_self->run) : 0; }
+uint64_t chs_current_owner(void) { return chs_self ? atomic_load(&chs_self->owner) : 0; }
 
-void chs_set_current_run(uint64_t run) {
-  if (chs_self) {
-    atomic_store(&chs_self->interrupt, 0);
-    atomic_store(&chs_self->run, run);
+static int signal_number(void) { return SIGRTMIN + 7; }
+
+chs_work chs_begin_work(uint64_t run, uint64_t owner) {
+  chs_thread *t = chs_self;
+  if (!t) return (chs_work){0, 0};
+  if (t->role == CHS_UNKNOWN && !t->is_reachable) {
+    // Workers of dispatch block all signals when they start.
+    sigset_t interrupt;
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, signal_number());
+    pthread_sigmask(SIG_UNBLOCK, &interrupt, NULL);
+    t->is_reachable = true;
   }
+  chs_work before = {atomic_load(&t->run), atomic_load(&t->owner)};
+  atomic_store(&t->interrupt, 0);
+  atomic_store(&t->run, run);
+  atomic_store(&t->owner, owner);
+  return before;
+}
+void chs_end_work(chs_work before) {
+  chs_thread *t = chs_self;
+  if (!t) return;
+  chs_flush_runtime_message();
+  // A late signal must not stop what comes next.
+  if (before.owner != atomic_load(&t->owner)) atomic_store(&t->interrupt, 0);
+  atomic_store(&t->run, before.run);
+  atomic_store(&t->owner, before.owner);
 }
 
 void chs_enter_critical(void) {
@@ -230,8 +267,24 @@ void chs_leave_critical(void) {
 }
 
 void chs_mark(int step) {
-  if (chs_self) atomic_store(&chs_self->mark, step);
+  if (!chs_self) return;
+  atomic_store(&chs_self->mark, step);
+  if (atomic_load(&chs_self->asked)) chs_park(CHS_INTERRUPTED, 0, NULL);
 }
+
+void chs_ask_to_stop(uint64_t run) {
+  for (chs_thread *t = atomic_load(&all_threads); t; t = t->next)
+    if (t->role == CHS_CELL && atomic_load(&t->run) == run) atomic_store(&t->asked, true);
+}
+void chs_keep_next_value(void) {
+  if (chs_self) chs_self->keeps = true;
+}
+bool chs_takes_value(void) {
+  bool keeps = chs_self && chs_self->keeps;
+  if (keeps) chs_self->keeps = false;
+  return keeps;
+}
+bool chs_is_asked_to_stop(void) { return chs_self && atomic_load(&chs_self->asked); }
 
 int chs_marked(uint64_t run) {
   for (chs_thread *t = atomic_load(&all_threads); t; t = t->next)
@@ -253,19 +306,17 @@ void chs_leave_entry(void) {
   longjmp(*chs_self->entry, 1);
 }
 
-static int signal_number(void) { return SIGRTMIN + 7; }
-
 static bool works_for(const chs_thread *t, uint64_t run) {
-  return t->role != CHS_UNKNOWN && atomic_load(&t->alive) && !atomic_load(&t->parked) && atomic_load(&t->run) == run;
+  return t->role != CHS_SERVICE && atomic_load(&t->alive) && !atomic_load(&t->parked) && atomic_load(&t->owner) == run;
 }
 
-int chs_interrupt(uint64_t run, bool force) {
+int chs_interrupt(uint64_t run, enum chs_force force) {
   int count = 0;
   // The lock keeps a thread from ending between the look and the signal.
   pthread_mutex_lock(&spare_lock);
   for (chs_thread *t = atomic_load(&all_threads); t; t = t->next) {
     if (!works_for(t, run)) continue;
-    atomic_store(&t->interrupt, force ? 2 : 1);
+    atomic_store(&t->interrupt, force);
     if (pthread_kill(t->id, signal_number()) == 0) count++;
   }
   pthread_mutex_unlock(&spare_lock);
@@ -280,7 +331,32 @@ bool chs_is_running(uint64_t run) {
 
 void chs_clear_interrupt(uint64_t run) {
   for (chs_thread *t = atomic_load(&all_threads); t; t = t->next)
-    if (atomic_load(&t->run) == run) atomic_store(&t->interrupt, 0);
+    if (atomic_load(&t->owner) == run) atomic_store(&t->interrupt, 0);
+}
+
+uint64_t chs_unstopped_at(uint64_t run) {
+  uint64_t found = 0;
+  for (chs_thread *t = atomic_load(&all_threads); t; t = t->next)
+    if (works_for(t, run) && (!found || t->role == CHS_CELL)) found = atomic_load(&t->unstopped_at);
+  return found;
+}
+
+/// The last runs that an interrupt has ended.
+enum { STOPPED = 256 };
+static _Atomic uint64_t stopped[STOPPED];
+static _Atomic uint64_t stopped_count;
+
+void chs_stop_begun(uint64_t run) {
+  if (!run || chs_is_stopped(run)) return;
+  atomic_store(&stopped[atomic_fetch_add(&stopped_count, 1) % STOPPED], run);
+}
+
+bool chs_is_stopped(uint64_t run) {
+  uint64_t count = atomic_load(&stopped_count);
+  if (!run || count == 0) return false;
+  for (uint64_t i = 0; i < STOPPED && i < count; i++)
+    if (atomic_load(&stopped[i]) == run) return true;
+  return false;
 }
 
 int chs_process_descriptor(int pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }

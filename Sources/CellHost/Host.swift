@@ -10,7 +10,7 @@ import Synchronization
 final class Host: Sendable {
   private let channel: FrameChannel
   private let reports: Int32
-  private let runs = Mutex<[UInt64: Run]>([:])
+  let runs = Mutex<[UInt64: Run]>([:])
   private let acknowledgements = Mutex<(next: UInt64, waiting: [UInt64: DispatchSemaphore])>((0, [:]))
   private let descriptors: KeptDescriptors
   private let memory = MemoryLimit()
@@ -42,6 +42,7 @@ final class Host: Sendable {
         ?? 0
     }
     Interruption.install { [self] in isInterrupted(chs_current_run()) }
+    CellTasks.install { [self] in endsByError($0) }
     let services: [@Sendable (Host) -> Void] = [
       { $0.serveRequests() }, { $0.watchReports() }, { $0.flushOutput() },
     ]
@@ -55,7 +56,7 @@ final class Host: Sendable {
   }
 
   /// Ends the process when the kernel is gone: nothing is left to run for.
-  private func send(_ event: HostEvent) {
+  func send(_ event: HostEvent) {
     // The channel is the parent's, whatever a forked child of user code does.
     guard !chs_is_forked() else { return }
     // A cell's own thread sends what it shows: stopped half-way, it would leave the channel locked.
@@ -142,7 +143,12 @@ final class Host: Sendable {
     chs_leave_critical()
     guard let symbol else { return }
     run.isLoaded.store(true, ordering: .relaxed)
+    // An interrupt may have come before there was top-level code to ask.
+    if run.interrupts.load(ordering: .relaxed) > 0 { chs_ask_to_stop(run.cell.id) }
+    // Subshells have threads beside the main one, as other code of a program has.
+    if !run.cell.hasOwnOutput { chs_enter_main_actor() }
     chs_call_entry(symbol)
+    chs_leave_main_actor()
     // A child that the cell forked has come to the end of the cell's code.
     if chs_is_forked() { chs_end_forked(0) }
     if run.thrown.withLock({ $0 == nil }) {
@@ -194,7 +200,14 @@ final class Host: Sendable {
   /// The first caller for a run decides how it ended.
   private func finish(_ run: Run, _ outcome: RunOutcome) {
     guard runs.withLock({ $0.removeValue(forKey: run.cell.id) }) != nil else { return }
-    chs_clear_interrupt(run.cell.id)
+    let isInterrupted = run.interrupts.load(ordering: .relaxed) > 0
+    var outcome = outcome
+    if isInterrupted {
+      // However the cell came to its end, it was the user who ended it.
+      if outcome == .completed { outcome = .interrupted(frames: [], reached: Int(chs_marked(run.cell.id))) }
+    } else {
+      chs_clear_interrupt(run.cell.id)
+    }
     CellTasks.forget(run: run.cell.id)
     if run.cell.hasOwnOutput { chs_close_streams(run.cell.id) } else { chs_end_main_run(run.cell.id) }
     let stored = run.cell.module.isEmpty ? [] : variables.stored(in: run.cell.module)
@@ -223,41 +236,6 @@ final class Host: Sendable {
   private func releaseAll() {
     let id = chs_current_run()
     if let run = runs.withLock({ $0[id] }) { release(run) { _ in true } }
-  }
-
-  // MARK: Interrupts
-
-  /// Asks first: the engine looks at a flag, tasks are cancelled. Then insists, by signal.
-  private func interrupt(_ id: UInt64) {
-    guard let run = runs.withLock({ $0[id] }) else { return }
-    let count = run.interrupts.wrappingAdd(1, ordering: .relaxed).newValue
-    CellTasks.cancel(run: id)
-    run.input.put(nil)
-    if count > 1 {
-      run.insist.store(true, ordering: .relaxed)
-      return
-    }
-    Thread.detachNewThread {
-      usleep(100_000)
-      var tries = 0
-      // The cell's own thread may stop before the tasks it waits for: those are stopped as well.
-      while self.runs.withLock({ $0[id] != nil }) || (chs_is_running(id) && tries < 2000) {
-        chs_interrupt(id, run.insist.load(ordering: .relaxed))
-        tries += 1
-        usleep(tries < 1000 ? 1000 : 10_000)
-      }
-    }
-  }
-
-  /// Whether work for `run` is to stop. A thread that works for none, as a dispatch queue's, is asked by the only run
-  /// there is; with more of them it goes on.
-  private func isInterrupted(_ id: UInt64) -> Bool {
-    chs_enter_critical()
-    defer { chs_leave_critical() }
-    return runs.withLock { runs in
-      let run = runs[id] ?? (id == 0 && runs.count == 1 ? runs.values.first : nil)
-      return run.map { $0.interrupts.load(ordering: .relaxed) > 0 } ?? false
-    }
   }
 
   // MARK: Reports of parked threads

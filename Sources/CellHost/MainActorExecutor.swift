@@ -17,5 +17,12 @@ final class MainActorExecutor: SerialExecutor {
     chs_enqueue_main(unsafeBitCast(UnownedJob(job), to: UnsafeMutableRawPointer.self))
   }
 
+  /// Top-level code of the main shell's cells belongs to the main actor too, as a script's does, and so does what runs on
+  /// the main queue.
+  func isIsolatingCurrentContext() -> Bool? { chs_is_on_main_actor() }
+  func checkIsolated() {
+    precondition(chs_is_on_main_actor(), "this code runs on no thread of the main actor's")
+  }
+
   func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
 }

@@ -41,6 +41,8 @@ final class Run: Sendable {
   let hasLeft = Atomic<Bool>(false)
   /// What the cell releases, and what is released already.
   let releases: Mutex<(waiting: [Release], done: [Release])>
+  /// An error is on its way through the top-level code, which ends by it.
+  let isLeaving = Atomic<Bool>(false)
   /// The cell's code has begun.
   let isLoaded = Atomic<Bool>(false)
 

@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// A cell's top level is synchronous, so that its variables are plain globals which later cells can read; each
 /// `await` written there becomes a call of this function. The code runs as a task of its own, and is cancelled when
-/// the user interrupts the cell.
+/// the user interrupts the cell. Whatever it then returns, the cell goes no further.
 public func __await<Value: ~Copyable, Failure: Error>(
   _ body: @escaping () async throws(Failure) -> Value
 ) throws(Failure) -> Value {
@@ -14,8 +14,16 @@ public func __await<Value: ~Copyable, Failure: Error>(
   let task = Task.detached(priority: .userInitiated) { await answer.run() }
   let run = chs_current_run()
   let key = CellTasks.add(task, run: run)
+  chs_begin_waiting()
   answer.wait()
   CellTasks.remove(key, run: run)
+  let isKept = chs_takes_value()
+  if chs_is_asked_to_stop() {
+    // What an interrupted experiment has done so far is a value like any other; the cell ends behind the variable.
+    if isKept, !answer.isFailure { return try answer.take() }
+    CellTasks.leave(run: run, isThrown: answer.isFailure)
+  }
+  chs_end_waiting()
   return try answer.take()
 }
 
@@ -33,11 +41,15 @@ private final class Answer<Value: ~Copyable, Failure: Error>: @unchecked Sendabl
       result = .success(try await body())
     } catch {
       result = .failure(error)
+      isFailure = true
     }
     done.signal()
   }
 
   func wait() { done.wait() }
+
+  /// Whether the code threw; asked after it was waited for.
+  private(set) var isFailure = false
 
   func take() throws(Failure) -> Value {
     guard let result = result.take() else {
@@ -60,6 +72,19 @@ public enum CellTasks {
 
   static func remove(_ key: UInt64, run: UInt64) {
     tasks.withLock { $0[run]?[key] = nil }
+  }
+
+  /// Ends the calling thread's cell, which was interrupted. Where an error was thrown that nothing in the cell can catch,
+  /// it is left to end the cell, so that `defer` does its part on the way.
+  static func leave(run: UInt64, isThrown: Bool) {
+    if isThrown, let leaving = onLeaving.withLock({ $0 }), leaving(run) { return }
+    chs_park(CHS_INTERRUPTED, 0, nil)
+  }
+
+  private static let onLeaving = Mutex<(@Sendable (UInt64) -> Bool)?>(nil)
+  /// Says who knows whether a run's top-level code catches no errors, so that one that is thrown ends it.
+  public static func install(endsByError: @escaping @Sendable (UInt64) -> Bool) {
+    onLeaving.withLock { $0 = endsByError }
   }
 
   /// Cancels everything that `run` waits for.

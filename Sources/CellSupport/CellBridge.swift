@@ -41,6 +41,9 @@ public func __result<Value: ~Copyable>(_ value: borrowing Value) {
 /// Marks how many of the cell's variables have their value.
 public func __reached(_ step: Int) { chs_mark(Int32(step)) }
 
+/// Marks that the value which is awaited next goes into a variable.
+public func __keep() { chs_keep_next_value() }
+
 /// Reads a line from whoever runs the notebook: the client shows an input field.
 ///
 /// Takes the place of the standard library's function in cells.

@@ -68,6 +68,8 @@ package struct CellRun: Codable, Sendable, Equatable {
   /// The cell's module, and older ones whose conformances it states anew: values made before use the new ones too.
   package var module: String
   package var replaced: [String]
+  /// Whether the cell's top-level code may catch an error that an `await` throws.
+  package var catchesErrors: Bool
   /// A message for a handler of the session's code, in place of a cell to load.
   package var comm: CommMessage?
   /// Values to release; all there is to do when there is no library.
@@ -76,7 +78,7 @@ package struct CellRun: Codable, Sendable, Equatable {
   package init(
     id: UInt64, library: String, entry: String, allowStdin: Bool, wantsResult: Bool,
     hasOwnOutput: Bool = false, module: String = "", replaced: [String] = [],
-    comm: CommMessage? = nil, releases: [Release] = []
+    catchesErrors: Bool = true, comm: CommMessage? = nil, releases: [Release] = []
   ) {
     self.id = id
     self.library = library
@@ -86,6 +88,7 @@ package struct CellRun: Codable, Sendable, Equatable {
     self.hasOwnOutput = hasOwnOutput
     self.module = module
     self.replaced = replaced
+    self.catchesErrors = catchesErrors
     self.comm = comm
     self.releases = releases
   }

@@ -65,10 +65,18 @@ chs_thread *chs_start(enum chs_role role, uint64_t run, size_t stack_bytes, void
 
 /// The run that the calling thread works for; 0 for a thread that isn't ours.
 uint64_t chs_current_run(void);
-/// Tags the calling thread with a run, as job threads do before each job.
-void chs_set_current_run(uint64_t run);
 /// Whether the calling thread is the process's main one.
 bool chs_is_main_thread(void);
+
+/// Whether the calling thread is the main actor's: its own, or that of top-level code of the main shell's cell.
+bool chs_is_on_main_actor(void);
+/// Makes the calling thread the main actor's, and back. While it runs, no job of the main actor does; while it waits,
+/// they do.
+void chs_enter_main_actor(void);
+void chs_leave_main_actor(void);
+/// Between these two the calling thread only waits: jobs of the main actor run meanwhile.
+void chs_begin_waiting(void);
+void chs_end_waiting(void);
 
 /// Reports and parks the calling thread. Never returns.
 _Noreturn void chs_park(enum chs_event event, int exit_status, const char *message);
@@ -78,12 +86,38 @@ void chs_call_entry(const void *entry);
 /// Goes back to `chs_call_entry` on the same thread: an error reached the top level, and nothing is left to do there.
 _Noreturn void chs_leave_entry(void);
 
-/// Asks every cell and job thread that works for `run` to park at the next point where that's safe: in a cell's own
-/// code, on return to it, or in a blocking system call. Returns how many threads were signalled.
-/// - force: park also in library code other than the C library's.
-int chs_interrupt(uint64_t run, bool force);
-/// Whether any cell or job thread still works for `run`.
+/// Asks top-level code of `run` to end where it next can by itself: behind a variable's initializer, at an `await`.
+void chs_ask_to_stop(uint64_t run);
+/// Whether the calling thread, of a cell's top-level code, was asked to.
+bool chs_is_asked_to_stop(void);
+
+/// Says that the value which the calling thread's top-level code awaits next goes into a variable, behind which the cell
+/// may end as well.
+void chs_keep_next_value(void);
+/// Whether that was said of the value that is there now.
+bool chs_takes_value(void);
+
+/// Where an interrupt may stop a thread.
+enum chs_force {
+  /// In a cell's own code, on return to it, or in a blocking system call.
+  CHS_GENTLE = 1,
+  /// Also in library code that holds no lock, as far as can be told.
+  CHS_FIRM = 2,
+  /// Anywhere but in the C library.
+  CHS_ANYWHERE = 3,
+};
+/// Asks every thread that does what `run` has begun to park at the next point that `force` allows: the cell's own thread,
+/// tasks, blocks on dispatch queues, threads. Returns how many threads were signalled.
+int chs_interrupt(uint64_t run, enum chs_force force);
+/// Whether any thread still does what `run` has begun.
 bool chs_is_running(uint64_t run);
+/// Says that an interrupt has ended `run`: its tasks don't come back to code of cells, and its blocks that still wait in
+/// a queue don't begin.
+void chs_stop_begun(uint64_t run);
+/// Where a thread of `run` was when an interrupt last failed to stop it; 0 when that isn't known.
+uint64_t chs_unstopped_at(uint64_t run);
+/// Whether a thread can't be stopped there without harm, whatever is asked for.
+bool chs_is_unstoppable(uint64_t pc);
 /// Forgets a finished run's threads so that a late signal can't park them.
 void chs_clear_interrupt(uint64_t run);
 

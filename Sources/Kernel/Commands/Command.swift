@@ -47,7 +47,21 @@ package struct Command: Sendable {
       """)
   static let reset = Command(
     name: "reset", form: .line, arguments: "", summary: "forgets everything that cells declared",
-    details: "Ends the process that runs cells and starts a new one; the history and the packages in use stay.")
+    details: """
+      Ends the process that runs cells and starts a new one, in the language mode that a session begins with; the history
+      and the packages in use stay.
+      """)
+  static let swift = Command(
+    name: "swift", form: .line, arguments: "[5|6]", summary: "the Swift language mode of the cells that follow",
+    details: """
+      %swift 6   later cells, and what follows in this one, are compiled in the Swift 6 language mode: as in a script
+                 (`swiftc -swift-version 6`), top-level variables belong to the main actor, and data races are errors.
+      %swift 5   the mode of a script for which nothing is said, in Swift 6.3 too; a session begins in it.
+      %swift     tells the mode.
+
+      Variables, functions and types of earlier cells stay as they are, and can be used from either mode. %reset goes
+      back to mode 5.
+      """)
   static let package = Command(
     name: "package", form: .line, arguments: "path-or-URL[@version] [product…]",
     summary: "builds a Swift package, whose products later cells can import",
@@ -67,7 +81,7 @@ package struct Command: Sendable {
       moment; an interrupt ends it with all that it started, and so does its own end. Variables of the shell are gone afterwards. There is nothing to read on standard input.
       """)
 
-  static let builtIn = [help, who, forget, time, opt, reset, package, bash]
+  static let builtIn = [help, who, forget, time, opt, reset, swift, package, bash]
 
   /// `%time statement`, `%%time`: how it is written.
   var usage: [String] {

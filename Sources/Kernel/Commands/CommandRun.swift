@@ -72,6 +72,7 @@ final class CommandRun: Sendable {
     case Command.who.name: runner.who(argument, events)
     case Command.forget.name: return runner.forget(argument, request, events)
     case Command.reset.name: print(runner.reset())
+    case Command.swift.name: return runner.languageMode(argument) { self.events(.stream($0, $1)) }
     case Command.package.name: return runner.usePackage(argument, child: child, events)
     case Command.time.name:
       guard !argument.isEmpty else {

@@ -49,6 +49,24 @@ extension CommandRunner {
     return "A new process for cells is started. Forgotten: \(names)."
   }
 
+  /// Tells the language mode, or chooses another.
+  func languageMode(_ argument: String, output: (StreamName, String) -> Void) -> CellError? {
+    let compiler = cells.compiler
+    if argument.isEmpty {
+      output(.stdout, "Cells are compiled in the Swift \(compiler.languageMode.rawValue) language mode.\n")
+      return nil
+    }
+    guard let mode = LanguageMode(rawValue: argument) else {
+      let known = LanguageMode.allCases.map(\.rawValue).joined(separator: " or ")
+      return Traceback.plain(
+        "UsageError",
+        "%swift takes the language mode \(known), and was given \"\(argument)\"; the mode is still "
+          + compiler.languageMode.rawValue)
+    }
+    compiler.languageMode = mode
+    return nil
+  }
+
   func usePackage(
     _ argument: String, child: CommandChild, _ events: @escaping @Sendable (CellEvent) -> Void
   ) -> CellError? {

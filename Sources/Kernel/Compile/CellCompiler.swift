@@ -9,6 +9,7 @@ package struct CompiledCell: Sendable {
   package let entry: String
   /// The identifiers that its declarations are written with, where they could be found.
   package var interface: Set<String>?
+  package var catchesErrors = true
   /// What the compiler remarked on the user's code, in the order of the text.
   package var warnings: [Diagnostic] = []
 }
@@ -29,6 +30,9 @@ package final class CellCompiler: Sendable {
   private let environment: CellEnvironment
   private let folder: String
   private let packages = Mutex<[BuiltPackage]>([])
+  private let mode = Mutex(LanguageMode.standard)
+  /// Cells of mode 6 that no cell of mode 5 can import yet; see ``makeReadable(_:)``.
+  private let unreadable = Mutex<[String]>([])
   private let log: Logger
   private let stand: ToolStand
   private let caches: Mutex<CompilerCaches>
@@ -86,6 +90,12 @@ package final class CellCompiler: Sendable {
       packages.append(package)
       return old != nil && old != package
     }
+  }
+
+  /// The mode of the cells that are compiled from now on.
+  package var languageMode: LanguageMode {
+    get { mode.withLock { $0 } }
+    set { mode.withLock { $0 = newValue } }
   }
 
   /// - Parameters:
@@ -182,7 +192,8 @@ package final class CellCompiler: Sendable {
       try write(source.original, header, label, to: place)
       // Some errors and warnings are found only on the way to machine code.
       let arguments = ["-emit-sil", "-primary-file", "\(place)/main.swift", "-module-name", module, "-o", "/dev/null"]
-      let result = try tools.run([environment.toolchain.frontend] + arguments + moduleFlags + Self.diagnosticFlags)
+      let result = try tools.run(
+        [environment.toolchain.frontend] + arguments + moduleFlags(languageMode) + Self.diagnosticFlags)
       let found = Diagnostic.parse(
         result.output, label: label, source: source, edited: source.unedited, file: place + "/main.swift",
         lead: header.count + 1)
@@ -221,6 +232,8 @@ package final class CellCompiler: Sendable {
       }
     }
 
+    let mode = languageMode
+    if mode == .five { try makeReadable(tools) }
     let entry = "\(module)_main"
     let clock = ContinuousClock()
     let started = clock.now
@@ -231,7 +244,7 @@ package final class CellCompiler: Sendable {
         "-o", "\(cell)/main.o", "-emit-module-path", "\(folder)/\(module).swiftmodule",
         "-emit-module-doc-path", "\(folder)/\(module).swiftdoc",
         "-entry-point-function-name", entry, optimized ? "-O" : "-Onone",
-      ] + moduleFlags + ["-gline-tables-only"] + Self.diagnosticFlags
+      ] + moduleFlags(mode) + ["-gline-tables-only"] + Self.diagnosticFlags
         + (source.isAsynchronous ? ["-suppress-warnings"] : []))
     let found = Diagnostic.parse(
       compiled.output, label: label, source: source, file: cell + "/main.swift", lead: header.count + 1)
@@ -258,6 +271,7 @@ package final class CellCompiler: Sendable {
         + packages.withLock { $0.flatMap(\.libraries) })
     guard linked.succeeded else { throw failure(of: "ld.lld", linked) }
     isDone = true
+    if mode == .six { unreadable.withLock { $0.append(module) } }
     prepare()
     log.debug(
       "compiled",
@@ -267,17 +281,50 @@ package final class CellCompiler: Sendable {
     try? FileManager.default.removeItem(atPath: cell + "/main.o")
     return CompiledCell(
       module: module, library: library, entry: entry,
-      interface: ModuleIdentifiers.read("\(folder)/\(module).swiftmodule"),
+      interface: ModuleIdentifiers.read("\(folder)/\(module).swiftmodule"), catchesErrors: source.catchesErrors,
       warnings: Diagnostic.warnings(found, in: label))
   }
 
   /// A failure for which the compiler names the caches.
   private struct BlamedCaches: Error { var underlying: CompileFailure }
 
+  /// Lets cells of mode 5 read the variables of those of mode 6.
+  ///
+  /// In mode 6 the compiler gives a script's variables to the main actor and writes that into the module; in mode 5 a
+  /// script's own code belongs to no actor, and couldn't name them. So what declares them is compiled once more, as a
+  /// module of mode 5 without code, whose bodies may be wrong: only the declarations are looked at.
+  private func makeReadable(_ tools: ToolRunner) throws {
+    let modules = unreadable.withLock { modules in
+      defer { modules = [] }
+      return modules
+    }
+    guard !modules.isEmpty else { return }
+    try? FileManager.default.createDirectory(atPath: readableFolder, withIntermediateDirectories: true)
+    for module in modules where FileManager.default.fileExists(atPath: "\(folder)/\(module)/main.swift") {
+      let result = try run(
+        tools,
+        [
+          environment.toolchain.frontend, "-emit-module", "\(folder)/\(module)/main.swift", "-module-name", module,
+          "-o", "\(readableFolder)/\(module).swiftmodule", "-experimental-allow-module-with-compiler-errors",
+          "-suppress-warnings",
+        ] + moduleFlags(.five))
+      if !result.succeeded || result.output.contains("error:") {
+        log.debug("a module of mode 6 in mode 5", metadata: ["module": "\(module)", "output": "\(result.output)"])
+      }
+    }
+  }
+
+  private var readableFolder: String { folder + "/mode5" }
+
+  /// Where modules of cells are looked for.
+  private func cellFolders(_ mode: LanguageMode) -> [String] {
+    (mode == .five ? ["-I", readableFolder] : []) + ["-I", folder]
+  }
+
   /// What the compiler and completion need to find modules and treat cells alike.
-  package var moduleFlags: [String] {
-    [
-      "-I", folder, "-module-cache-path", caches.withLock { $0.modules }, "-swift-version", "5", "-enable-testing",
+  private func moduleFlags(_ mode: LanguageMode) -> [String] {
+    cellFolders(mode) + [
+      "-module-cache-path", caches.withLock { $0.modules }, "-swift-version", mode.rawValue, "-enable-testing",
       "-disable-access-control", "-enable-bare-slash-regex", "-resource-dir",
       environment.toolchain.root + "/lib/swift", "-target", "\(Toolchain.architecture)-unknown-linux-gnu",
     ] + environment.toolchain.macroFlags + environment.moduleFolders.flatMap { ["-I", $0] } + stubFlags
@@ -286,8 +333,8 @@ package final class CellCompiler: Sendable {
 
   /// The same for sourcekitd, which takes the driver's options.
   package var completionFlags: [String] {
-    [
-      "-I", folder, "-module-cache-path", caches.withLock { $0.modules }, "-swift-version", "5",
+    cellFolders(languageMode) + [
+      "-module-cache-path", caches.withLock { $0.modules }, "-swift-version", languageMode.rawValue,
       "-Xfrontend", "-disable-access-control", "-resource-dir", environment.toolchain.root + "/lib/swift", "-target",
       "\(Toolchain.architecture)-unknown-linux-gnu",
     ] + environment.toolchain.outsideMacroFlags + environment.moduleFolders.flatMap { ["-I", $0] } + stubFlags

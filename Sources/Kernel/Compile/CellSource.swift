@@ -14,6 +14,8 @@ package struct CellSource: Sendable {
   package let stepCount: Int
   /// Whether the parser found errors; the compiler then gets the text as it is.
   package let hasErrors: Bool
+  /// Whether top-level code may catch an error that is thrown in it.
+  package let catchesErrors: Bool
   /// Nothing but comments and space.
   package let isEmpty: Bool
   /// Whether the top level awaits anything: `edited` then holds closures in place of that.
@@ -64,6 +66,7 @@ package struct CellSource: Sendable {
       stepCount = 0
       isAsynchronous = false
       resultRange = 0..<0
+      catchesErrors = true
       return
     }
     hasErrors = false
@@ -87,6 +90,9 @@ package struct CellSource: Sendable {
         // Those are declared at the end.
         if variable.isAsyncLet { break }
         if !variable.isCertain { steps.close(&edits) }
+        if variable.awaitsItsValue {
+          edits.insert("__keep(); ", at: item.positionAfterSkippingLeadingTrivia.utf8Offset, .statementBefore)
+        }
         names.add(declaration, step: steps.open(end: end))
         steps.hold(HeldVariable.found(in: variable, &names), &names)
         if !variable.isCertain { steps.close(&edits) }
@@ -140,6 +146,15 @@ package struct CellSource: Sendable {
     stepCount = steps.count
     isAsynchronous = rewriter.isNeeded
     resultRange = (result.map { Syntax($0) } ?? tentative.map { Syntax($0) })?.trimmedUTF8Range ?? 0..<0
+    catchesErrors = Self.catchesErrors(in: tree)
+  }
+
+  /// Whether there is a `catch`, `try?` or `try!` anywhere: those of functions count as well, for nothing is lost by it.
+  private static func catchesErrors(in tree: SourceFileSyntax) -> Bool {
+    tree.tokens(viewMode: .sourceAccurate).contains { token in
+      if token.tokenKind == .keyword(.catch) { return true }
+      return token.parent?.as(TryExprSyntax.self)?.questionOrExclamationMark != nil
+    }
   }
 
   /// The user's text, unchanged, as the compiler's judgement of it is read.
@@ -270,6 +285,14 @@ extension StmtSyntax {
 }
 
 extension VariableDeclSyntax {
+  /// Whether the variable's value is just what an `await` returns: `let x = try await f()`.
+  fileprivate var awaitsItsValue: Bool {
+    guard bindings.count == 1, let value = bindings.first?.initializer?.value else { return false }
+    if value.is(AwaitExprSyntax.self) { return true }
+    guard let attempt = value.as(TryExprSyntax.self), attempt.questionOrExclamationMark == nil else { return false }
+    return attempt.expression.is(AwaitExprSyntax.self)
+  }
+
   /// Whether it can be seen that nothing goes wrong in computing the value.
   fileprivate var isCertain: Bool {
     attributes.isEmpty

@@ -226,7 +226,7 @@ extension CompilingCellRunner {
         CellRun(
           id: active.id, library: cell.library, entry: cell.entry, allowStdin: allowStdin, wantsResult: wantsResult,
           hasOwnOutput: execution.isSubshell, module: cell.module, replaced: record?.plan.replaced ?? [],
-          comm: comm, releases: releases)))
+          catchesErrors: cell.catchesErrors, comm: comm, releases: releases)))
     let ending = active.wait()
     state.withLock { state in
       state.active.removeAll { $0 === active }

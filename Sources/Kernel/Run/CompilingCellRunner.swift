@@ -227,6 +227,7 @@ package final class CompilingCellRunner: CellRunner {
       let kept = Set(state.freshLedger.declared.map(\.name))
       return (state.link, state.active, state.ledger.declared.map(\.name).filter { !kept.contains($0) })
     }
+    compiler.languageMode = .standard
     link?.send(.shutdown)
     link?.terminate()
     for run in active { run.end(.diedOfAnother(lost: "Another shell asked for that by %reset.")) }

@@ -54,7 +54,13 @@ struct Traceback: Sendable {
   /// `nil` when the cell ended well.
   func error(for outcome: RunOutcome, wasInterrupted: Bool) -> CellError? {
     switch outcome {
+    // However an interrupted cell came to its end, its queue is not to go on.
+    case .completed where wasInterrupted, .left where wasInterrupted, .exited where wasInterrupted,
+      .inputRefused where wasInterrupted:
+      Self.interrupted([])
     case .completed, .left: nil
+    case .trapped(let trap) where wasInterrupted && !trap.isFatalToHost:
+      Self.interrupted(error(for: trap).traceback)
     case .threw(_, let description, _, _) where wasInterrupted:
       Self.interrupted(description.split(separator: "\n").map { "  " + $0 })
     case .threw(let type, let description, let frames, _):
