@@ -52,23 +52,28 @@ struct CompilerCaches: Sendable {
   }
 
   /// Makes what isn't there, and leaves the user's cache for the session's folder where that is needed.
-  /// - Parameter isBlamed: the compiler couldn't write there, even if a small file can be.
+  /// - Parameter isBlamed: the compiler couldn't use it, though nothing else may be wrong with it.
   mutating func mend(isBlamed: Bool = false) -> Mending {
-    if let fault = Self.fault(of: place) ?? (isBlamed ? "the compiler can't write in \(modules)" : nil) {
-      guard place != session else { return .lost }
-      let shared = place
-      place = session
-      if mend() != .lost { return .moved(fault: fault) }
-      place = shared
-      return .lost
-    }
+    if let fault = Self.fault(of: place) { return move(fault) }
     var mending = Mending.sound
     for module in hiddenModules {
       let text = Data("module \(module) {}\n".utf8)
       if FileManager.default.contents(atPath: stub(module)) == text { continue }
-      guard (try? text.write(to: URL(fileURLWithPath: stub(module)), options: .atomic)) != nil else { return .lost }
+      guard (try? text.write(to: URL(fileURLWithPath: stub(module)), options: .atomic)) != nil else {
+        return move("\(modules) can't be written")
+      }
       mending = .restored
     }
-    return mending
+    // A file of the usual size fits and one of the compiler's doesn't.
+    return mending == .sound && isBlamed ? move("the compiler can't write in \(modules)") : mending
+  }
+
+  private mutating func move(_ fault: String) -> Mending {
+    guard place != session else { return .lost }
+    let shared = place
+    place = session
+    if mend() != .lost { return .moved(fault: fault) }
+    place = shared
+    return .lost
   }
 }
