@@ -52,6 +52,16 @@ package struct Diagnostic: Sendable, Equatable {
           + "on the last line"
       )
     }
+    if error.message.hasPrefix("'self' used before 'self.init' call or assignment to 'self'")
+      || error.message.hasPrefix("'let' property") && error.message.contains("may not be initialized directly")
+    {
+      return note(
+        "where the type was declared in an earlier cell, an initializer in an extension has to set all of it at once, by "
+          + "self.init(...); or write the initializer in the cell of the type")
+    }
+    if error.message.hasPrefix("extension outside of file declaring") {
+      return note("state the conformance in the cell that declares the type, or write out what it asks for")
+    }
     return []
   }
 

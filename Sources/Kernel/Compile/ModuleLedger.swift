@@ -123,13 +123,15 @@ package struct ModuleLedger: Sendable {
       chosen.formUnion(found)
       for module in found { plan.load(module, entries) }
     }
+    // Names that no import by name shadows.
+    let unknown = names.mentioned.filter { own[$0] == nil && self.names[$0] == nil }
     // Modules that a whole import brings into sight.
     var seen: Set<String> = []
     for module in chosen where !chosen.contains(where: { entries[$0]?.reexports.contains(module) == true }) {
       guard let entry = entries[module] else { continue }
       let all = entry.reexports.union([module])
       // Imported whole, it would show variables without a value. Its members are found all the same.
-      if all.contains(where: { entries[$0]?.unreached.isDisjoint(with: names.mentioned) == false }) { continue }
+      if all.contains(where: { entries[$0]?.unreached.isDisjoint(with: unknown) == false }) { continue }
       let redefines = !entry.names.extensionMembers.isDisjoint(with: names.extensionMembers)
       add(module, from: module, isExported: redefines)
       if redefines { plan.reexports.formUnion(all) }

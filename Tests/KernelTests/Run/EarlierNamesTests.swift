@@ -43,6 +43,9 @@ import Testing
     #expect(plain(notebook.run("print(lost)").error).contains("error: cannot find 'lost' in scope"))
     #expect(plain(notebook.run("print(3.doubled, lost)").error).contains("error: cannot find 'lost' in scope"))
     expect("print(3.doubled)", "6\n")
+    // Mended in another cell, as people do in a console.
+    expect("extension Int { var doubled: Int { self + self + 1 } }\nlet lost = 5")
+    expect("print(3.doubled, lost)", "7 5\n")
   }
 
   @Test func `constants of an actor are read without await, as in its own file`() {
@@ -62,5 +65,13 @@ import Testing
     expect("struct Vec { var x: Int }")
     expect("func Vec(_ y: Int) -> Vec { Vec(x: y) }")
     expect("let v: Vec = Vec(3)\nprint(v.x)", "3\n")
+  }
+
+  @Test func `what only the cell of a type may do is answered with what to do instead`() {
+    expect("struct P { let x: Int }")
+    #expect(
+      plain(notebook.run("extension P { init(s: String) { x = s.count } }").error).contains("in the cell of the type"))
+    #expect(plain(notebook.run("extension P: Equatable {}").error).contains("note: state the conformance in the cell"))
+    expect("extension P { init(s: String) { self.init(x: s.count) } }\nprint(P(s: \"abc\").x)", "3\n")
   }
 }
