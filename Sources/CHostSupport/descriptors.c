@@ -90,3 +90,18 @@ int close(int fd) {
   }
   return (int)syscall(SYS_close, fd);
 }
+
+// What was printed before the descriptor led elsewhere goes where it led then.
+static void before_replacing(int fd) {
+  if (atomic_load(&chs_installed) && (fd == STDOUT_FILENO || fd == STDERR_FILENO)) chs_flush_output();
+}
+int dup2(int from, int to) {
+  // The system call of the same name isn't there on every processor, and `dup3` refuses equal descriptors.
+  if (from == to) return fcntl(from, F_GETFD) < 0 ? -1 : to;
+  before_replacing(to);
+  return (int)syscall(SYS_dup3, from, to, 0);
+}
+int dup3(int from, int to, int flags) {
+  before_replacing(to);
+  return (int)syscall(SYS_dup3, from, to, flags);
+}

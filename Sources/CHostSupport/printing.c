@@ -153,9 +153,14 @@ ssize_t write(int fd, const void *bytes, size_t count) {
   if (chs_write_own(fd, bytes, count)) return (ssize_t)count;
   chs_need_functions();
   bool is_output = fd == STDOUT_FILENO || fd == STDERR_FILENO;
-  if (!chs_is_inside_print() && atomic_load(&chs_installed) && (is_output || chs_pending(stdout) || chs_pending(stderr))) {
-    if (is_output || is_pipe(fd)) chs_flush_output();
-    if (is_output) chs_before_output(fd);
+  if (!chs_is_inside_print() && atomic_load(&chs_installed)) {
+    if (is_output) {
+      chs_flush_output();
+      chs_before_output(fd);
+    } else if (chs_holds_output() && is_pipe(fd)) {
+      // As if a child wrote it.
+      chs_before_child();
+    }
   }
   return syscall(SYS_write, fd, bytes, count);
 }

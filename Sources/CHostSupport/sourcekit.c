@@ -89,7 +89,9 @@ void chs_return_memory(void) {
   static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
   static size_t before;
   pthread_mutex_lock(&lock);
-  if (resident_bytes() > before + (64 << 20)) {
+  size_t now = resident_bytes();
+  if (now < before) before = now;
+  if (now > before + (64 << 20)) {
     malloc_trim(0);
     before = resident_bytes();
   }

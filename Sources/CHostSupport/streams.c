@@ -294,6 +294,11 @@ void chs_flush_output(void) {
   if (chs_pending(second)) empty(second, !own);
 }
 
+bool chs_holds_output(void) {
+  slot *own = own_slot();
+  return own ? chs_pending(own->out) || chs_pending(own->err) : chs_pending(stdout) || chs_pending(stderr);
+}
+
 bool chs_is_inside_print(void) { return inside > 0; }
 
 bool chs_prints_to_process(void) { return own_slot() == NULL; }

@@ -25,3 +25,5 @@ void chs_end_print(FILE *asked, FILE *stream);
 /// Whether the calling thread is inside the C library's functions: a signal handler that prints then must not empty a
 /// buffer that is just being changed.
 bool chs_is_inside_print(void);
+/// Whether the calling thread's run has printed what isn't sent yet.
+bool chs_holds_output(void);

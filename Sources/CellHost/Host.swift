@@ -214,9 +214,9 @@ final class Host: Sendable {
     let released = run.releases.withLock { $0.done }
     if !stored.isEmpty || !released.isEmpty {
       send(.variables(run: run.cell.id, stored, released: released))
+      if !released.isEmpty { chs_return_memory() }
     }
     send(.finished(run: run.cell.id, outcome))
-    if !released.isEmpty { Thread.detachNewThread { chs_return_memory() } }
   }
 
   // MARK: Values that were declared again

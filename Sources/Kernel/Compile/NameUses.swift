@@ -49,7 +49,12 @@ package struct NameUses: Sendable, Equatable {
     // What straight code of the body uses is used as long as somebody can call the function.
     var body = NameUses()
     body.addStraight(Syntax(node))
-    functions[node.name.plainName, default: []].formUnion(Self.identifiers(in: Syntax(node)))
+    // A parameter hides what has its name, except where its own default value is worked out.
+    let parameters = node.signature.parameterClause.parameters
+    var names = node.body.map { Self.identifiers(in: Syntax($0)) } ?? []
+    names.subtract(parameters.map { ($0.secondName ?? $0.firstName).plainName })
+    for parameter in parameters { names.formUnion(Self.identifiers(in: Syntax(parameter))) }
+    functions[node.name.plainName, default: []].formUnion(names)
     lasting.formUnion(body.lasting)
     values.formUnion(body.values)
     pointed.formUnion(body.pointed)
