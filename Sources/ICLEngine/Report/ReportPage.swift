@@ -115,9 +115,12 @@ extension ModelProvenance {
     var rows = [["model", name]]
     if let sha256 { rows.append(["model's file, SHA-256", sha256]) }
     rows += [["parameters", "\(parameterCount)"], ["weights", quantization]]
-    if precision != .f32 { rows.append(["products", "computed in \(precision.rawValue)"]) }
+    rows.append(["products", "computed in \(precision.rawValue)"])
     return rows
   }
+
+  /// For footers: how products were computed, where that is not the usual F32.
+  var precisionNote: String { precision == .f32 ? "" : ", products in \(precision.rawValue)" }
 }
 
 /// Any JSON value, for showing.
