@@ -31,6 +31,12 @@ struct ModelOptions: ParsableArguments {
 
   /// - Parameter path: `nil` for the model that ships, or that `ICL_MODEL` names
   static func engine(_ path: String?) throws(EngineError) -> Engine {
+    let threads = ProcessInfo.processInfo.environment["ICL_THREADS"] ?? ""
+    guard threads.isEmpty || Int(threads).map({ (1...1024).contains($0) }) == true else {
+      throw EngineError(
+        .invalidArgument, "the environment variable ICL_THREADS is no number of threads", at: "environment ICL_THREADS",
+        expected: "1 to 1024", found: threads, nextStep: "set it to a number, or leave it out: unset ICL_THREADS")
+    }
     if let path { return try Engine(model: path) }
     let named = ProcessInfo.processInfo.environment["ICL_MODEL"] ?? ""
     if !named.isEmpty, !FileManager.default.fileExists(atPath: named) {
