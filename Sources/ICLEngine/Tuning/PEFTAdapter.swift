@@ -158,6 +158,8 @@ extension LoRAAdapter {
 
   private static func configuration(_ path: String) throws(EngineError) -> Configuration {
     let file = try MappedFile(path: path)
+    // The bytes end with the object, and the optimizer ends it at its last use.
+    defer { withExtendedLifetime(file) {} }
     guard file.byteCount < 1 << 20 else {
       throw EngineError(
         .malformedFile, "the adapter's settings are too long", at: path, expected: "below 1 MB",
