@@ -8,7 +8,11 @@ VENV  := .venv
 PY    := $(VENV)/bin/python
 export PATH := $(PATH):/opt/swift/usr/bin
 
-.PHONY: tour setup build kernelspec lab test test-swift test-fuzz test-kernel test-clients test-cluster test-notebooks test-peers fuzz soak lint format bench docs clean
+.PHONY: help tour setup build kernelspec lab test test-swift test-fuzz test-kernel test-clients test-cluster test-notebooks test-peers fuzz soak lint format bench docs clean
+
+## What there is to make.
+help:
+	@awk '/^## / { text = substr($$0, 4); next } /^[a-z-]+:/ { if (text) { sub(":.*", "", $$1); printf "make %-15s %s\n", $$1, text } text = "" } !/^## / { text = "" }' $(MAKEFILE_LIST)
 
 ## Set up, build, install the kernel into .venv, run the tour.
 tour: kernelspec
@@ -22,12 +26,15 @@ setup:
 	@Scripts/setup packages
 	@Scripts/setup python notebook
 
+## The release build.
 build: setup
 	@Scripts/build
 
+## Tell the Jupyter of .venv about this kernel.
 kernelspec: build
 	@$(BUILD)/icl-kernel install --prefix $(VENV)
 
+## JupyterLab on the notebooks.
 lab: kernelspec
 	$(VENV)/bin/jupyter lab --notebook-dir notebooks
 
@@ -41,6 +48,7 @@ soak: kernelspec
 	@Scripts/setup python test
 	$(PY) Tests/ConformanceTests/soak.py --cells 2000
 
+## Formatting, checked.
 lint:
 	@Scripts/check-format
 
@@ -55,6 +63,7 @@ test-swift:
 test-fuzz:
 	$(BUILD)/EngineFuzzer --cases 20000
 
+## Hostile files: a million of them.
 fuzz: build
 	$(BUILD)/EngineFuzzer --cases 1000000
 
@@ -63,6 +72,7 @@ test-peers: build
 	@Scripts/setup python test
 	$(PY) -m pytest -q Tests/PeerTests
 
+## The kernel and the command line from outside.
 test-kernel:
 	$(PY) -m pytest -q Tests/ConformanceTests
 
@@ -76,6 +86,7 @@ test-cluster:
 	@Scripts/setup packages cluster
 	$(PY) -m pytest -q Tests/ClusterTests
 
+## Every notebook from top to bottom: same outputs?
 test-notebooks:
 	$(PY) Scripts/notebooks.py check notebooks
 
@@ -91,5 +102,6 @@ bench: kernelspec
 docs: build
 	@Scripts/docs
 
+## Remove what was built.
 clean:
 	rm -rf .build out

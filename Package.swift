@@ -31,9 +31,11 @@ let package = Package(
   ],
   targets: [
     // System libraries: a module map and a shim, nothing else.
-    .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
     .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
+
+    // libzmq (Debian: libzmq3-dev) is loaded when it is used, so that a program starts without it and says so.
+    .target(name: "CZeroMQ"),
 
     // C, where Swift cannot reach: SIMD products; signals, parked threads and wrapped symbols.
     .target(name: "CQuantKernels", cSettings: kernels),

@@ -264,12 +264,12 @@ def defined(value):
 
 
 def numbers(value):
-    """Every number of a nested value; undefined ones are "NaN" in the engine's JSON."""
+    """Every number of a nested value; undefined ones are null in the engine's JSON."""
     if isinstance(value, dict):
         return [x for key in sorted(value) for x in numbers(value[key])]
     if isinstance(value, list):
         return [x for part in value for x in numbers(part)]
-    return [float(value)]
+    return [float("nan" if value is None else value)]
 
 
 def differences(found, expected):

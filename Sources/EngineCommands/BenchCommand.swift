@@ -25,7 +25,7 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "Threads. Default: one for each core.") var threads: Int?
   @Option(help: "Tokens: 256 by default, 64 for decode, 32 for states, 512 for tune.") var tokens: Int?
   @Option(help: "Tokens that stand before: 16 by default, 256 for states.") var prefix: Int?
-  @Option(help: "Prompts of states.") var queries = 50
+  @Option(help: "Prompts of states. Default: 50.") var queries: Int?
   @Flag(help: "States: what stands before is known from the run before; the prompts' own tokens are new each time.")
   var cached = false
   @Flag(help: "Tune: blocks keep only what goes into them and are computed a second time on the way back.")
@@ -61,12 +61,20 @@ struct BenchCommand: ParsableCommand {
   }
 
   func validate() throws {
-    for (name, value) in [
-      ("--threads", threads ?? 1), ("--tokens", tokens ?? 1), ("--prefix", prefix ?? 1), ("--queries", queries),
-      ("--repeat", `repeat`),
-    ] where value < 1 {
-      throw ValidationError("\(name) takes a number above 0, not '\(value)'.")
+    try OptionCheck.atLeast(
+      1, ("--threads", threads), ("--tokens", tokens), ("--prefix", prefix), ("--queries", queries),
+      ("--repeat", `repeat`))
+    if let threads, threads > 1024 { throw ValidationError("--threads takes at most 1024, not '\(threads)'.") }
+    if work == .tune, options.precision == .int8 {
+      throw ValidationError("--precision int8 has no gradients; tune in f32 or bf16.")
     }
+    try OptionCheck.noEffect(
+      [
+        ("--tokens", tokens != nil && work == .compare),
+        ("--prefix", prefix != nil && work != .decode && work != .states),
+        ("--queries", queries != nil && work != .states), ("--cached", cached && work != .states),
+        ("--recompute", recompute && work != .tune),
+      ], because: "bench \(work.rawValue) does not use it")
   }
 
   func run() throws {
@@ -82,10 +90,12 @@ struct BenchCommand: ParsableCommand {
       peakResidentBytes: Self.peakResidentBytes(), packedBytes: model.packedByteCount)
     if options.json { return try printJSON(report) }
     let spread = { (s: Spread) in "\(Float(s.median)) (\(Float(s.least)) – \(Float(s.most)))" }
-    print("\(report.work), \(report.model), \(report.precision.rawValue), \(report.kernel), \(report.threads) threads")
-    print("seconds            \(spread(report.seconds))")
-    if let rate = report.tokensPerSecond { print("tokens per second  \(spread(rate))") }
-    print(
+    try StandardOutput.line(
+      "\(report.work), \(report.model), \(report.precision.rawValue), \(report.kernel), \(report.threads.counted("thread"))"
+    )
+    try StandardOutput.line("seconds            \(spread(report.seconds))")
+    if let rate = report.tokensPerSecond { try StandardOutput.line("tokens per second  \(spread(rate))") }
+    try StandardOutput.line(
       "peak memory        \(report.peakResidentBytes >> 20) MiB, of which packed weights \(report.packedBytes >> 20)")
   }
 
@@ -111,11 +121,11 @@ struct BenchCommand: ParsableCommand {
     case .states:
       let shared = random(prefix ?? 256)
       let cache = cached ? PrefixCache() : nil
-      func prompts() -> [[Int]] { (0..<queries).map { _ in shared + random(count) } }
+      func prompts() -> [[Int]] { (0..<(queries ?? 50)).map { _ in shared + random(count) } }
       return (
         try time(before: prompts) { prompts in
           _ = try model.forward(prompts, capture: CaptureRequest(points: [.residual]), cache: cache)
-        }, queries * (shared.count + count)
+        }, (queries ?? 50) * (shared.count + count)
       )
     case .tune:
       let text = random(count)

@@ -40,7 +40,26 @@ struct CompareCommand: ParsableCommand {
     transform: ModelOptions.precision(named:))
   var precision = Precision.f32
 
+  func validate() throws {
+    try OptionCheck.notEmpty(("--keep", keep), ("--export", export))
+    if let export {
+      try OptionCheck.noEffect(
+        output.given + [("--keep", keep != nil), ("--shard", shard != nil)],
+        because: "--export \(export) runs nothing")
+    }
+    guard let shard else { return }
+    do { _ = try Shard(shard) } catch {
+      throw ValidationError("--shard takes a number and a count, 1/4 to 4/4, not '\(shard)'.")
+    }
+    if keep == nil { throw ValidationError("--shard needs --keep FOLDER: its repetitions must be kept somewhere.") }
+    try OptionCheck.noEffect(
+      output.given, because: "a shard has no result of its own; `icl-kernel merge` has the whole")
+  }
+
   func run() throws {
+    try output.check()
+    if let keep { try OutputPlace.checkFolder(keep, option: "--keep") }
+    if let export { try OutputPlace.checkFolder(export, option: "--export") }
     let chosen = try options.experiment()
     let model = try chosen.engine.with(precision).model
     let experiment = ExperimentRun(model: model, task: chosen.task, base: chosen.comparison, over: chosen.sweep)
@@ -52,19 +71,44 @@ struct CompareCommand: ParsableCommand {
           nextStep: "export each value by itself")
       }
       try ComparisonScript(ComparisonRun(model: model, task: chosen.task, spec: chosen.comparison)).write(to: export)
-    } else if let shard {
-      guard let keep else {
-        throw EngineError(
-          .invalidArgument, "a shard's repetitions must be kept somewhere", expected: "--keep FOLDER", found: "none")
-      }
-      let done = try experiment.shard(Shard(shard), in: keep)
-      print(
-        "shard \(shard): \(done.ofShard) of \(done.shardTotal) repetitions; \(keep) keeps \(done.ofAll) of \(done.total)"
-      )
-    } else if experiment.factor != nil {
-      try output.write(experiment.sweep(in: keep))
-    } else {
-      try output.write(experiment.comparison(in: keep))
+      return
     }
+    try experiment.checkChoices()
+    TimeEstimate.announce(experiment, shards: try shard.map { try Shard($0).count } ?? 1)
+    do {
+      if let shard, let keep {
+        let done = try experiment.shard(Shard(shard), in: keep)
+        try StandardOutput.line(
+          "shard \(shard): \(done.ofShard) of \(done.shardTotal.counted("repetition")); \(keep) keeps \(done.ofAll) of "
+            + "\(done.total)")
+      } else if experiment.factor != nil {
+        let sweep = try experiment.sweep(in: keep)
+        try output.write(sweep)
+        if sweep.isPartial {
+          throw stopped("after \(sweep.values.count.counted("value")) of \(sweep.factor)")
+        }
+      } else {
+        let comparison = try experiment.comparison(in: keep)
+        try output.write(comparison)
+        if comparison.isPartial {
+          throw stopped(
+            "after \(comparison.repetitions.count) of \(comparison.spec.repetitions.counted("repetition"))")
+        }
+      }
+    } catch let error as EngineError where error.code == .interrupted {
+      throw stopped("before a part of it was whole")
+    }
+  }
+
+  /// What an interrupted run says. It has printed what was finished.
+  private func stopped(_ place: String) -> Stopped {
+    if let keep {
+      return Stopped(
+        place: place, saved: "\(keep) keeps every finished repetition",
+        next: "the same command goes on from there: \(GivenCommand.text)")
+    }
+    return Stopped(
+      place: place, saved: "finished repetitions are printed, and kept nowhere",
+      next: "with --keep FOLDER the same command goes on where it was stopped: \(GivenCommand.text) --keep kept")
   }
 }

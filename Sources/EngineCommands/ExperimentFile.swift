@@ -33,13 +33,18 @@ struct ExperimentFile {
       throw EngineError(
         .unreadableFile, "the specification cannot be read", at: path, nextStep: "check the path", underlying: error)
     }
+    try SpecificationText.check(data, path: path)
     guard let object = try? JSONSerialization.jsonObject(with: data) as? [String: Any] else {
-      throw malformed("the specification is not a JSON object", expected: "{…}", found: "something else")
+      throw malformed("the specification is not a JSON object", expected: "{…}", found: "another value")
     }
     if let unknown = object.keys.sorted().first(where: { !Self.keys.contains($0) }) {
+      let isOfComparison = ComparisonSpec.keyNames.contains(unknown)
       throw malformed(
         "the specification has an unknown key", key: unknown, expected: Self.keys.joined(separator: ", "),
-        found: unknown)
+        found: unknown,
+        next: isOfComparison
+          ? "put it inside \"comparison\": {…}"
+          : Suggestion.nearest(to: unknown, among: Self.keys).map { "perhaps \"\($0)\"" })
     }
     if let value = object["model"] {
       guard let path = value as? String else {
@@ -68,10 +73,12 @@ struct ExperimentFile {
     }
   }
 
-  private func malformed(_ what: String, key: String? = nil, expected: String, found: String) -> EngineError {
+  private func malformed(
+    _ what: String, key: String? = nil, expected: String, found: String, next: String? = nil
+  ) -> EngineError {
     EngineError(
       .malformedFile, what, at: path + (key.map { ", key \($0)" } ?? ""), expected: expected, found: found,
-      nextStep: "see `icl-kernel compare --help` for an example")
+      nextStep: next ?? "see `icl-kernel compare --help` for an example")
   }
 
   private static func json(_ object: [String: Any]) -> String {

@@ -12,7 +12,8 @@ struct GrowCommand: ParsableCommand {
       same command goes on from there.
       """)
 
-  @Option(help: "Seed of the text and of the initial weights.") var seed: UInt64 = 1
+  @Option(help: "Seed of the text and of the initial weights, 0 or more.", transform: OptionCheck.seed)
+  var seed: UInt64 = 1
   @Option(help: "Folder to write to; made when it is absent.") var output: String
   @Option(help: "Minutes after which the last phase begins, whatever was reached.") var minutes: Double?
   @Flag(help: "A tiny model and a few steps, to see that everything is in place.") var small = false
@@ -27,6 +28,13 @@ struct GrowCommand: ParsableCommand {
   @Option(help: "Learning rate.") var rate: Float?
 
   func validate() throws {
+    try OptionCheck.notEmpty(("--output", output))
+    guard name.wholeMatch(of: /[^\/\x00-\x1f]+/) != nil, ![".", "..", "checkpoint"].contains(name),
+      name.utf8.count < 200
+    else {
+      throw ValidationError(
+        "--name takes the name of a file without folder and extension, other than checkpoint, not '\(name)'.")
+    }
     guard BlockQuantizer.supported.contains(where: { $0.name == type }) else {
       throw ValidationError(
         "--type \(type) is not written; choose one of "
@@ -43,12 +51,15 @@ struct GrowCommand: ParsableCommand {
 
   func run() throws {
     guard let type = BlockQuantizer.supported.first(where: { $0.name == type }) else { return }
+    try OutputPlace.checkFolder(output, option: "--output")
     do {
       try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
     } catch {
       throw EngineError(.unreadableFile, "the output folder cannot be made", at: output, underlying: error)
     }
-    signal(SIGINT) { _ in Interruption.request() }
+    for file in ["\(name).gguf", "checkpoint.gguf", "MODEL_CARD.md", "training-curve.svg", "training-log.csv"] {
+      try OutputPlace.checkFile("\(output)/\(file)", option: "--output")
+    }
 
     let vocabulary = try TrainingText.vocabulary()
     let size = vocabulary.pieces.count
@@ -59,25 +70,46 @@ struct GrowCommand: ParsableCommand {
     let trainer = try FullGrowthTrainer(
       configuration: settings.configuration, seed: seed, arithmetic: blas ? .openBLAS : .reproducible)
     let grower = try Grower(settings, vocabulary: vocabulary, trainer: trainer)
-    if try grower.resume() { print("Going on from step \(grower.progress.step).") }
+    if try grower.resume() { try StandardOutput.line("Going on from step \(grower.progress.step).") }
 
+    var failure: OutputError?
+    do {
+      try train(grower) { failure = $0 }
+      try StandardOutput.line("Measuring …")
+      try StandardOutput.flush()
+      let grown = try GrownModel(
+        finishing: grower, name: name, as: type, questions: small ? 20 : 200, repetitions: small ? 2 : 5,
+        compares: !small)
+      for figure in grown.evaluation.figures {
+        try StandardOutput.line(
+          "\(figure.name): \(Self.rounded(figure.mean * 100)) % ± \(Self.rounded(figure.deviation * 100))")
+      }
+      try StandardOutput.line(
+        "Wrote \(grown.modelPath), MODEL_CARD.md, training-curve.svg and training-log.csv in \(output).")
+    } catch let error as EngineError where error.code == .interrupted {
+      if let failure { throw failure }
+      throw Stopped(
+        place: "after \(grower.progress.step.counted("step"))", saved: "\(output)/checkpoint.gguf keeps them",
+        next: "the same command goes on from there: \(GivenCommand.text)")
+    }
+  }
+
+  /// Shows each new row of the log; when it can't be shown, the training ends with its checkpoint.
+  private func train(_ grower: Grower, onFailure: (OutputError) -> Void) throws(EngineError) {
     try grower.run { row in
       let accuracies = GrowthEvaluation.brief.compactMap { item in
         row.accuracies[item.name].map { "\(item.name): \(Int(($0 * 100).rounded())) %" }
       }
       let columns = ["step \(row.step)", row.phase, "\(Int(row.seconds)) s", "loss \(Self.rounded(row.loss))"]
-      print((columns + accuracies).joined(separator: "  "))
-      // Whoever follows a log file sees each line when it is written.
-      fflush(nil)
+      do throws(OutputError) {
+        try StandardOutput.line((columns + accuracies).joined(separator: "  "))
+        // Whoever follows a log file sees each line when it is written.
+        try StandardOutput.flush()
+      } catch {
+        onFailure(error)
+        Interruption.request()
+      }
     }
-    print("Measuring …")
-    let grown = try GrownModel(
-      finishing: grower, name: name, as: type, questions: small ? 20 : 200, repetitions: small ? 2 : 5, compares: !small
-    )
-    for figure in grown.evaluation.figures {
-      print("\(figure.name): \(Self.rounded(figure.mean * 100)) % ± \(Self.rounded(figure.deviation * 100))")
-    }
-    print("Wrote \(grown.modelPath), MODEL_CARD.md, training-curve.svg and training-log.csv in \(output).")
   }
 
   private func shape(vocabularySize: Int) -> ModelConfiguration {

@@ -14,10 +14,11 @@ struct MergeCommand: ParsableCommand {
   @OptionGroup var output: ResultOutput
 
   func validate() throws {
-    if folders.isEmpty { throw ValidationError("at least one folder is needed") }
+    if folders.contains(where: \.isEmpty) { throw ValidationError("A folder's name is empty.") }
   }
 
   func run() throws {
+    try output.check()
     let first = try ExperimentFolder(opening: folders[0])
     for other in folders.dropFirst() { try first.take(from: ExperimentFolder(opening: other)) }
     let kept = try first.whole()

@@ -25,16 +25,29 @@ struct ModelOptions: ParsableArguments {
     throw ValidationError("--precision is f32, bf16 or int8, not '\(name)'.")
   }
 
-  func load() throws -> Engine {
-    try (model.map { path throws(EngineError) in try Engine(model: path) } ?? Engine()).with(precision)
+  func validate() throws { try OptionCheck.notEmpty(("--model", model)) }
+
+  func load() throws -> Engine { try Self.engine(model).with(precision) }
+
+  /// - Parameter path: `nil` for the model that ships, or that `ICL_MODEL` names
+  static func engine(_ path: String?) throws(EngineError) -> Engine {
+    let threads = ProcessInfo.processInfo.environment["ICL_THREADS"] ?? ""
+    guard threads.isEmpty || Int(threads).map({ (1...1024).contains($0) }) == true else {
+      throw EngineError(
+        .invalidArgument, "the environment variable ICL_THREADS is no number of threads", at: "environment ICL_THREADS",
+        expected: "1 to 1024", found: threads, nextStep: "set it to a number, or leave it out: unset ICL_THREADS")
+    }
+    if let path { return try Engine(model: path) }
+    let named = ProcessInfo.processInfo.environment["ICL_MODEL"] ?? ""
+    if !named.isEmpty, !FileManager.default.fileExists(atPath: named) {
+      throw EngineError(
+        .unreadableFile, "the environment variable ICL_MODEL names a model that is not there", at: named,
+        expected: "a GGUF file or a Hugging Face folder", found: "nothing",
+        nextStep: "set it to another path, or take the model that ships: unset ICL_MODEL")
+    }
+    return try Engine()
   }
 }
 
 /// One line of JSON on standard output, keys sorted.
-func printJSON(_ value: some Encodable) throws {
-  let encoder = JSONEncoder()
-  encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-  encoder.nonConformingFloatEncodingStrategy = .convertToString(
-    positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
-  print(String(decoding: try encoder.encode(value), as: UTF8.self))
-}
+func printJSON(_ value: some Encodable) throws { try StandardOutput.line(ResultJSON.text(of: value)) }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import ICLEngine
+import NotebookDisplay
 
 /// `quantize`: a model as a smaller GGUF file, or as a Hugging Face folder; with an adapter merged into it, or without.
 struct QuantizeCommand: ParsableCommand {
@@ -35,7 +36,12 @@ struct QuantizeCommand: ParsableCommand {
     var seconds: Double
   }
 
-  func validate() throws { _ = try place() }
+  func validate() throws {
+    try OptionCheck.notEmpty(("--output", output), ("--adapter", adapter))
+    try OptionCheck.noEffect(
+      [("--precision", options.precision != .f32)], because: "quantizing computes no products")
+    _ = try place()
+  }
 
   private func place() throws -> ModelOutput {
     try ModelOutput(output, type: type ?? (huggingFace ? "BF16" : "Q8_0"), asFolder: huggingFace)
@@ -43,6 +49,11 @@ struct QuantizeCommand: ParsableCommand {
 
   func run() throws {
     let target = try place()
+    if huggingFace {
+      try OutputPlace.checkFolder(output, option: "--output")
+    } else {
+      try OutputPlace.checkFile(output, option: "--output")
+    }
     let engine = try options.load()
     let base = engine.model
     let model =
@@ -51,18 +62,15 @@ struct QuantizeCommand: ParsableCommand {
       } ?? base
     let clock = ContinuousClock()
     let start = clock.now
-    signal(SIGINT) { _ in Interruption.request() }
-    var shown = -1
-    let isTerminal = isatty(STDERR_FILENO) == 1
+    let progress = ProgressLine("writing \(output)", total: 100, unit: "per cent")
+    var shown = 0
     try target.write(model) { share throws(EngineError) in
       try Interruption.check()
       let percent = Int(share * 100)
-      if !options.json, isTerminal, percent != shown {
-        shown = percent
-        FileHandle.standardError.write(Data("\r\(percent) %".utf8))
-      }
+      if percent > shown { progress.advance(by: percent - shown) }
+      shown = max(shown, percent)
     }
-    if shown >= 0 { FileHandle.standardError.write(Data("\r".utf8)) }
+    progress.finish("wrote \(output)")
     let time = start.duration(to: clock.now)
     let seconds = Double(time.components.seconds) + Double(time.components.attoseconds) * 1e-18
     let size = Self.byteCount(of: output)
@@ -70,7 +78,7 @@ struct QuantizeCommand: ParsableCommand {
       output: output, type: target.type.name, bytes: size, inputBytes: base.files?.byteCount ?? 0,
       parameters: model.weights.parameterCount, seconds: seconds)
     if options.json { return try printJSON(report) }
-    print(
+    try StandardOutput.line(
       "\(output): \(target.type.name), \(report.bytes) bytes of \(report.inputBytes), \(report.parameters) parameters, "
         + "\((seconds * 100).rounded() / 100) s")
   }

@@ -11,23 +11,28 @@ struct ResultOutput: ParsableArguments {
     help: ArgumentHelp("Write the whole report, one self-contained page, to this file.", valueName: "file.html"))
   var report: String?
 
-  func write(_ result: some Reportable) throws(EngineError) {
-    try writeFiles(of: result)
-    print(json ? try result.json() : result.plainText)
+  func validate() throws { try OptionCheck.notEmpty(("--svg", svg), ("--report", report)) }
+
+  /// Options that say where a result goes, for commands that may have none.
+  var given: [(option: String, isGiven: Bool)] {
+    [("--json", json), ("--svg", svg != nil), ("--report", report != nil)]
   }
 
-  func writeFiles(of result: some Reportable) throws(EngineError) {
-    if let svg { try Self.write(result.picture.source, to: svg) }
-    if let report { try result.report(to: report) }
+  /// Looks at every place before the work.
+  func check() throws {
+    try OutputPlace.checkDistinct([("--svg", svg), ("--report", report)])
+    if let svg { try OutputPlace.checkFile(svg, option: "--svg") }
+    if let report { try OutputPlace.checkFile(report, option: "--report") }
   }
 
-  private static func write(_ text: String, to path: String) throws(EngineError) {
-    do {
-      try Data(text.utf8).write(to: URL(filePath: path))
-    } catch {
-      throw EngineError(
-        .unreadableFile, "the file cannot be written", at: path, nextStep: "check the folder and its permissions",
-        underlying: error)
-    }
+  /// A file that can't be written does not cost the result: that is printed anyhow, and the failure told afterwards.
+  func write(_ result: some Reportable) throws {
+    var failures: [any Error] = []
+    func attempt(_ body: () throws -> Void) { do { try body() } catch { failures.append(error) } }
+    if let svg { attempt { try StagedFile.write(Data(result.picture.source.utf8), to: svg) } }
+    if let report { attempt { try result.report(to: report) } }
+    try StandardOutput.line(json ? result.json() : result.plainText)
+    try StandardOutput.flush()
+    if let failure = failures.first { throw failure }
   }
 }

@@ -46,12 +46,17 @@ struct StatesCommand: ParsableCommand {
 
   func validate() throws {
     guard (text == nil) != (ids == nil) else { throw ValidationError("Give either --text or --ids.") }
+    try OptionCheck.notEmpty(
+      ("--ids", ids), ("--layers", layers), ("--positions", positions), ("--points", points), ("--heads", heads),
+      ("--report", report))
+    if heads != nil, attention == nil { throw ValidationError("--heads has no effect without --attention.") }
     if report != nil, lens == nil { throw ValidationError("--report shows the logit lens: give --lens as well.") }
     _ = try capture()
     _ = try tokens { _ in [] }
   }
 
   func run() throws {
+    if let report { try OutputPlace.checkFile(report, option: "--report") }
     let engine = try options.load()
     let prompt = try tokens { engine.tokenize($0) }
     let request = try capture()
@@ -72,39 +77,48 @@ struct StatesCommand: ParsableCommand {
     let shown = try lens.map { count in
       try engine.model.logitLens(prompt, layers: request.layers, positions: request.positions, top: count)
     }
-    if let report { try shown?.report(to: report) }
+    // A page that can't be written does not cost what was computed.
+    var failure: (any Error)?
+    if let report { do { try shown?.report(to: report) } catch { failure = error } }
     if options.json {
-      return try printJSON(
+      try printJSON(
         Output(
           tokens: prompt, layers: byLayer, logits: chosen, points: byPoint.isEmpty ? nil : byPoint,
           attention: seen.isEmpty ? nil : seen, lens: shown))
+      if let failure { throw failure }
+      return
     }
-    print("\(prompt.count) tokens; positions \(states.positions.map(String.init).joined(separator: ", "))")
+    try StandardOutput.line(
+      "\(prompt.count.counted("token")); \(states.positions.count == 1 ? "position" : "positions") \(states.positions.map(String.init).joined(separator: ", "))"
+    )
     for key in byLayer.keys.sorted(by: { (Int($0) ?? .max) < (Int($1) ?? .max) }) {
       for row in byLayer[key] ?? [] {
         let norm = row.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
         let head = row.prefix(4).map { "\($0)" }.joined(separator: " ")
-        print("\(key)\tlength \(Float(norm))\t\(head) …")
+        try StandardOutput.line("\(key)\tlength \(Float(norm))\t\(head) …")
       }
     }
-    printInside(byPoint, seen, states)
-    if let shown { print(shown.table().plainText) }
+    try printInside(byPoint, seen, states)
+    if let shown { try StandardOutput.line(shown.table().plainText) }
     for (ids, values) in zip(chosen?.ids ?? [], chosen?.values ?? []) {
       let shown = zip(ids, values).prefix(20).map { "\(engine.model.tokenizer.piece($0)) \($1)" }
-      print("logits\t" + shown.joined(separator: "  "))
+      try StandardOutput.line("logits\t" + shown.joined(separator: "  "))
     }
+    if let failure { throw failure }
   }
 
   /// What is inside the blocks, a line for each row.
   private func printInside(
     _ points: [String: [String: [[Float]]]], _ attention: [String: [String: [[[Float]]]]], _ states: HiddenStates
-  ) {
+  ) throws {
     func ordered<T>(_ layers: [String: T]) -> [(key: String, value: T)] {
       layers.sorted { (Int($0.key) ?? 0) < (Int($1.key) ?? 0) }
     }
     for (point, layers) in points.sorted(by: { $0.key < $1.key }) {
       for (layer, rows) in ordered(layers) {
-        for row in rows { print("\(point) \(layer)\t\(row.prefix(4).map { "\($0)" }.joined(separator: " ")) …") }
+        for row in rows {
+          try StandardOutput.line("\(point) \(layer)\t\(row.prefix(4).map { "\($0)" }.joined(separator: " ")) …")
+        }
       }
     }
     for (point, layers) in attention {
@@ -112,7 +126,8 @@ struct StatesCommand: ParsableCommand {
         for (position, heads) in zip(states.positions, rows) {
           for (head, row) in zip(states.heads, heads) {
             let most = row.indices.max { row[$0] < row[$1] } ?? 0
-            print("\(point) \(layer)\tposition \(position), head \(head): most at \(most), \(row[most])")
+            try StandardOutput.line(
+              "\(point) \(layer)\tposition \(position), head \(head): most at \(most), \(row[most])")
           }
         }
       }

@@ -15,9 +15,18 @@ struct StepsCommand: ParsableCommand {
   @Option(help: "Steps between two looks at the states.") var every = 5
   @OptionGroup var output: ResultOutput
 
+  func validate() throws {
+    try OptionCheck.atLeast(1, ("--every", every), ("--steps", options.steps))
+    try options.refuse(measures: true, because: "steps measures cosine and accuracy alone")
+  }
+
   func run() throws {
+    try output.check()
     let chosen = try options.experiment()
-    try output.write(chosen.engine.stepsToICL(chosen.task, chosen.comparison, every: every))
+    if chosen.sweep != nil { StandardError.line("note: the specification's sweep has no part in steps") }
+    let result = try chosen.engine.stepsToICL(chosen.task, chosen.comparison, every: every)
+    try output.write(result)
+    if result.isPartial { throw Stopped(result.repetitions.count, of: result.spec.repetitions) }
   }
 }
 
@@ -35,8 +44,27 @@ struct VectorsCommand: ParsableCommand {
   @Option(help: "How many heads are summed into the function vector.") var heads = 3
   @OptionGroup var output: ResultOutput
 
+  func validate() throws {
+    try OptionCheck.atLeast(1, ("--heads", heads))
+    try options.refuse(
+      measures: true, places: true, because: "vectors are states of the last token, judged by accuracy alone")
+  }
+
   func run() throws {
+    try output.check()
     let chosen = try options.experiment()
-    try output.write(chosen.engine.taskVectors(chosen.task, chosen.comparison, heads: heads))
+    if chosen.sweep != nil { StandardError.line("note: the specification's sweep has no part in vectors") }
+    let result = try chosen.engine.taskVectors(chosen.task, chosen.comparison, heads: heads)
+    try output.write(result)
+    if result.isPartial { throw Stopped(result.repetitions.count, of: result.spec.repetitions) }
+  }
+}
+
+extension Stopped {
+  /// Of an experiment that keeps nothing on the way.
+  fileprivate init(_ done: Int, of all: Int) {
+    self.init(
+      place: "after \(done) of \(all.counted("repetition"))", saved: "those are printed",
+      next: "the whole again: \(GivenCommand.text)")
   }
 }

@@ -24,6 +24,9 @@ struct TokenizeCommand: ParsableCommand {
 
   func validate() throws {
     guard (text == nil) != (lines == nil) else { throw ValidationError("Give either --text or --lines.") }
+    try OptionCheck.notEmpty(("--lines", lines))
+    try OptionCheck.noEffect(
+      [("--precision", options.precision != .f32)], because: "tokens don't depend on how products are computed")
   }
 
   func run() throws {
@@ -33,7 +36,7 @@ struct TokenizeCommand: ParsableCommand {
       if options.json {
         try printJSON(Output(ids: ids, pieces: ids.map(tokenizer.piece)))
       } else {
-        for id in ids { print("\(id)\t\(tokenizer.piece(id))") }
+        for id in ids { try StandardOutput.line("\(id)\t\(tokenizer.piece(id))") }
       }
     }
   }

@@ -47,7 +47,7 @@ public struct EngineError: Error, Sendable, CustomStringConvertible {
     if let location { text += "\n  where:    \(location)" }
     if let expected { text += "\n  expected: \(expected)" }
     if let found { text += "\n  found:    \(found)" }
-    if let underlying { text += "\n  cause:    \(underlying)" }
+    if let underlying { text += "\n  cause:    \(Self.line(underlying))" }
     if let nextStep { text += "\n  next:     \(nextStep)" }
     return text
   }

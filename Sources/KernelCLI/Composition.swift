@@ -15,6 +15,12 @@ enum Composition {
 
   static func cellEnvironment(_ log: Logger, _ folders: UserFolders) throws -> CellEnvironment {
     guard let toolchain = Toolchain.find() else {
+      if let named = ProcessInfo.processInfo.environment["ICL_TOOLCHAIN"], !named.isEmpty {
+        let missing = Toolchain(root: named).missing.first ?? named
+        throw CommandFailure(
+          what: "ICL_TOOLCHAIN names no whole Swift toolchain: \(named) (\(missing) is not there)",
+          nextStep: "set it to the folder that holds bin/swift-frontend, or leave it out: unset ICL_TOOLCHAIN")
+      }
       throw CommandFailure(
         what: "no Swift toolchain was found",
         nextStep: "put swiftc on the PATH, or set ICL_TOOLCHAIN to the folder that holds bin/swift-frontend")

@@ -16,8 +16,14 @@ struct DoctorCommand: ParsableCommand {
   var json = false
   @Option(help: "A GGUF file or a Hugging Face folder to describe.") var model: String?
 
+  func validate() throws {
+    if model?.isEmpty == true { throw ValidationError("--model is empty; name a GGUF file or a Hugging Face folder.") }
+  }
+
   func run() throws {
-    let report = try model.map { try ModelReport(path: $0) }
+    // What the kernel lacks is told even when the model can't be read.
+    let model = Result { try self.model.map { try ModelReport(path: $0) } }
+    let report = try? model.get()
     let checks = Checkup.all()
     let isHealthy = checks.allSatisfy { $0.ok || !$0.needed }
     if json {
@@ -28,14 +34,16 @@ struct DoctorCommand: ParsableCommand {
       }
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      print(String(decoding: try encoder.encode(Report(ok: isHealthy, checks: checks, model: report)), as: UTF8.self))
+      let text = try encoder.encode(Report(ok: isHealthy, checks: checks, model: report))
+      try StandardOutput.line(String(decoding: text, as: UTF8.self))
     } else {
-      for check in checks { print(check.line) }
-      print(
+      for check in checks { try StandardOutput.line(check.line) }
+      try StandardOutput.line(
         isHealthy ? "\nEverything that the kernel needs is there." : "\nSomething that the kernel needs is missing.")
-      if let report { print("\n\(report.text)") }
+      if let report { try StandardOutput.line("\n\(report.text)") }
     }
-    if !isHealthy { throw ExitCode(1) }
+    _ = try model.get()
+    if !isHealthy { throw ExitCode(ExitStatus.failure) }
   }
 }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import EngineCommands
 import Foundation
 
 /// `icl-kernel install`: tells Jupyter about this kernel.
@@ -30,7 +31,8 @@ struct InstallCommand: ParsableCommand {
       throw ValidationError(
         "The name '\(name)' is not one that Jupyter accepts: use letters, digits, '-', '_' and '.'.")
     }
-    guard !displayName.isEmpty else { throw ValidationError("The display name is empty.") }
+    guard !displayName.allSatisfy(\.isWhitespace) else { throw ValidationError("--display-name is empty.") }
+    if prefix?.isEmpty == true { throw ValidationError("--prefix is empty; name a folder.") }
   }
 
   func run() throws {
@@ -49,10 +51,10 @@ struct InstallCommand: ParsableCommand {
       }
     } catch {
       throw CommandFailure(
-        what: "the kernelspec cannot be written to \(target.path): \(error.localizedDescription)",
+        what: "the kernelspec cannot be written to \(target.path): \(CommandEnd.line(error))",
         nextStep: "install for yourself with --user, or choose a folder you may write to with --prefix")
     }
-    print("Installed the kernel \"\(displayName)\" as \(name.lowercased()) in \(target.path)")
+    try StandardOutput.line("Installed the kernel \"\(displayName)\" as \(name.lowercased()) in \(target.path)")
   }
 
   /// The template with this executable and the chosen name in it.

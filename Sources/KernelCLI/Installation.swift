@@ -1,8 +1,9 @@
+import EngineCommands
 import Foundation
 
 /// Where the parts of this installation lie, found from the running executable.
 enum Installation {
-  static let version = "0.1.0"
+  static let version = EngineCommands.version
   static let defaultKernelName = "swift-icl"
 
   /// The real file that runs, links followed.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import EngineCommands
 import Foundation
 import Kernel
 import Logging
@@ -11,16 +12,18 @@ struct VerifyCommand: ParsableCommand {
     discussion: """
       Each notebook runs from top to bottom in a session of its own, in its own folder; the file is not changed. Every \
       output is compared with the one that it holds, to the last character. Left out are cells tagged "volatile" and \
-      displays whose metadata says so. Ends with status 1 when anything changed, or a cell failed.
+      displays whose metadata says so. Ends with exit code 1 when anything changed, or a cell failed; with 2 when a \
+      notebook has no cell that could be compared.
 
       A folder stands for all notebooks in it.
       """)
 
   @Argument(help: "Notebooks (.ipynb), or folders of them.") var notebooks: [String]
-  @Flag(help: "Print JSON: a list of {path, cells: [{number, title, verdict, changes}]}.") var json = false
+  @Flag(help: "Print JSON: a list of {path, outcome, cells: [{number, title, verdict, changes, changeCount}]}.")
+  var json = false
 
   func validate() throws {
-    if notebooks.isEmpty { throw ValidationError("at least one notebook is needed") }
+    if notebooks.contains(where: \.isEmpty) { throw ValidationError("A notebook's name is empty.") }
   }
 
   func run() throws {
@@ -49,33 +52,38 @@ struct VerifyCommand: ParsableCommand {
       let comparison = NotebookComparison(file, results)
       comparisons.append(comparison)
       if !json {
-        print(comparison.report)
-        fflush(nil)
+        try StandardOutput.line(comparison.report)
+        try StandardOutput.flush()
       }
     }
     if json {
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      print(String(decoding: try encoder.encode(comparisons), as: UTF8.self))
+      try StandardOutput.line(String(decoding: try encoder.encode(comparisons), as: UTF8.self))
     }
-    if !comparisons.allSatisfy(\.isSame) { throw ExitCode(1) }
+    if comparisons.contains(where: { $0.outcome == .changed }) { throw ExitCode(ExitStatus.failure) }
+    if comparisons.contains(where: { $0.outcome == .nothing }) { throw ExitCode(ExitStatus.nothingCompared) }
   }
 
   /// One line on a terminal, rewritten in place; nothing elsewhere.
   private static func showProgress(_ text: String) {
-    guard isatty(STDERR_FILENO) == 1 else { return }
-    FileHandle.standardError.write(Data("\r\u{1B}[K\(text)".utf8))
+    if StandardError.isTerminal { StandardError.write("\r\u{1B}[K\(text)") }
   }
 
   private static func files(_ path: String) throws -> [String] {
     var isFolder: ObjCBool = false
-    let url = URL(filePath: path).standardizedFileURL
-    guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
       throw CommandFailure(what: "\(path) is not there", nextStep: "check the path")
     }
-    guard isFolder.boolValue else { return [url.path] }
-    return try FileManager.default.subpathsOfDirectory(atPath: url.path).sorted()
-      .filter { $0.hasSuffix(".ipynb") && !$0.contains(".ipynb_checkpoints/") }
-      .map { url.appending(path: $0).path }
+    // Named as they were given: what is printed is the same wherever the folder lies.
+    guard isFolder.boolValue else { return [path] }
+    do {
+      return try FileManager.default.subpathsOfDirectory(atPath: path).sorted()
+        .filter { $0.hasSuffix(".ipynb") && !$0.contains(".ipynb_checkpoints/") }
+        .map { "\(path.hasSuffix("/") ? String(path.dropLast()) : path)/\($0)" }
+    } catch {
+      throw CommandFailure(
+        what: "\(path) cannot be read: \(CommandEnd.line(error))", nextStep: "check its permissions")
+    }
   }
 }

@@ -9,7 +9,7 @@ import Synchronization
 ///
 /// What it leaves behind does not depend on how fast the machine was: ``finish(_:)`` replaces the bar by one line
 /// that holds no time. On a plain stream nothing is printed to standard output; a terminal sees one line, rewritten
-/// in place, on standard error.
+/// in place, on standard error, and the log of a batch job a line there now and then.
 public final class ProgressLine: Sendable {
   public let label: String
   public let total: Int
@@ -21,6 +21,9 @@ public final class ProgressLine: Sendable {
     var lastShown: Double?
     var isShown = false
     var isFinished = false
+    /// Of lines in a log: when the last one was written, and at which tenth of the whole.
+    var lastLine: Double?
+    var lastTenth = 0
   }
   private let state = Mutex(State())
   private let id = "progress-" + String(UInt64.random(in: .min ... .max), radix: 36)
@@ -100,6 +103,26 @@ public final class ProgressLine: Sendable {
       sink.show(MIMEBundle(plainText: line), id: id, update: wasShown)
     } else if wasShown, Self.errorIsTerminal {
       Self.writeError("\r\u{1B}[K")
+    } else if state.withLock({ $0.lastLine != nil }) {
+      Self.writeError(line + "\n")
+    }
+  }
+
+  /// Seconds between two lines of a log at least, and at most while work goes on.
+  private static let logIntervals = (5.0, 30.0)
+
+  /// Whether a log should get a line now: at every tenth of the whole, and after half a minute without one.
+  private func isLineDue() -> Bool {
+    let time = now()
+    return state.withLock { state in
+      let since = time - (state.lastLine ?? started)
+      let tenth = total > 0 ? state.completed * 10 / total : 0
+      guard since >= Self.logIntervals.1 || since >= Self.logIntervals.0 && tenth > state.lastTenth else {
+        return false
+      }
+      state.lastLine = time
+      state.lastTenth = tenth
+      return true
     }
   }
 
@@ -116,6 +139,8 @@ public final class ProgressLine: Sendable {
         update: update)
     } else if Self.errorIsTerminal {
       Self.writeError("\r\u{1B}[K" + text.prefix(110))
+    } else if isLineDue() {
+      Self.writeError(text + "\n")
     }
   }
 
@@ -139,5 +164,14 @@ public final class ProgressLine: Sendable {
   }
 
   private static let errorIsTerminal = isatty(STDERR_FILENO) == 1
-  private static func writeError(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+  /// Without an error: where nobody reads along, nobody misses it.
+  private static func writeError(_ text: String) {
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { return }
+      rest = rest.dropFirst(count)
+    }
+  }
 }

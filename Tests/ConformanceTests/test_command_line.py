@@ -108,3 +108,41 @@ def test_install_refuses_a_name_that_jupyter_refuses(executable, tmp_path):
     assert ended.returncode != 0
     assert "'a b'" in ended.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("cells, outcome, code, said", [
+    ([], "nothing", 2, "no cell to compare"),
+    ([{"cell_type": "markdown", "source": "Text alone."}], "nothing", 2, "no cell to compare"),
+    ([{"cell_type": "code", "source": "1 + 1", "outputs": [], "metadata": {"tags": ["volatile"]}}], "nothing", 2, "all 1 volatile"),
+    ([{"cell_type": "code", "source": "let a = 1", "outputs": []}], "same", 0, "1 cell,"),
+    ([{"cell_type": "code", "source": "1 + 1", "outputs": []}], "changed", 1, "1 changed"),
+])  # fmt: skip
+def test_verifying_nothing_is_an_outcome_of_its_own(executable, tmp_path, cells, outcome, code, said):
+    for number, cell in enumerate(cells):
+        cell.setdefault("metadata", {})
+        cell["id"] = f"cell-{number}"
+        if cell["cell_type"] == "code":
+            cell["execution_count"] = None
+    path = tmp_path / "a.ipynb"
+    path.write_text(json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}))
+    shown = subprocess.run([executable, "verify", "a.ipynb"], capture_output=True, text=True, cwd=tmp_path)
+    assert shown.returncode == code and said in shown.stdout, shown.stdout + shown.stderr
+    report = subprocess.run([executable, "verify", "--json", "."], capture_output=True, text=True, cwd=tmp_path)
+    assert report.returncode == code
+    (one,) = json.loads(report.stdout)
+    assert one["outcome"] == outcome and one["path"] == "./a.ipynb"
+
+
+def test_a_toolchain_that_is_not_there_is_named(executable, tmp_path):
+    path, _ = write_connection_file(str(tmp_path / "kernel.json"))
+    ended = start(executable, "-f", path, env={**os.environ, "ICL_TOOLCHAIN": "/nowhere/usr"})
+    assert ended.returncode == 1
+    assert "ICL_TOOLCHAIN" in ended.stderr and "/nowhere/usr" in ended.stderr
+
+
+@pytest.mark.parametrize("name, value", [("ICL_MODEL", "/nowhere/m.gguf"), ("ICL_THREADS", "many"), ("ICL_THREADS", "0")])
+def test_a_variable_that_means_nothing_is_named(executable, name, value):
+    ended = subprocess.run(
+        [executable, "states", "--text", "a"], capture_output=True, text=True, env={**os.environ, name: value})
+    assert ended.returncode == 1
+    assert name in ended.stderr and value in ended.stderr and "next:" in ended.stderr

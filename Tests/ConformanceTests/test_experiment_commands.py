@@ -36,6 +36,78 @@ def test_a_mistake_in_a_specification_is_told_its_key(executable, tmp_path, spec
         assert word in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        ('{"task": "sentiment",}', "line 1, column 21", ["a comma before }"]),
+        ('{"comparison": {"seed": 1,\n  "seed": 2}}', "line 2, column 3", ['"seed" stands twice']),
+        ('{"task": "sentiment",\n "task": "topic"}', "line 2, column 2", ["twice"]),
+        ('{"comparison": {"demonstrations": 8 "seed": 1}}', "line 1, column 37", ["a comma, or }"]),
+        ('{\n  // all of it\n  "task": "sentiment"}', "line 2, column 3", ["a comment"]),
+        ('{"task": "sentiment"} # end', "line 1, column 23", ["a comment"]),
+        ('{"comparison": {"wrongLabelShare": NaN}}', "line 1, column 36", ["NaN", "a number"]),
+        ('{"comparison": {"instruction": None}}', "line 1, column 32", ["None", "null"]),
+        ("{'task': 'sentiment'}", "line 1, column 2", ["single quotes"]),
+        ('{task: "sentiment"}', "line 1, column 2", ["a key"]),
+        ('{"task": sentiment}', "line 1, column 10", ["without quotes"]),
+        ('{"task" "sentiment"}', "line 1, column 9", ["a colon"]),
+        ('{"task": "sentiment"', "line 1, column 1", ["{ is never closed"]),
+        ('{"sweep": {"factor": "rank", "values": [1, 2}}', "line 1, column 45", ["a comma, or ]"]),
+        ('{"sweep": {"factor": "rank", "values": [1, 2,]}}', "line 1, column 45", ["a comma before ]"]),
+        ('{"task": "senti', "line 1, column 10", ["without its closing quote"]),
+        ('{"task": "senti\nment"}', "line 1, column 16", ["over the end of its line"]),
+        ('{"task": "a\\qb"}', "line 1, column 12", ["an escape that JSON doesn't have"]),
+        ('{"comparison": {"seed": 01}}', "line 1, column 25", ["01 is no number"]),
+        ('{"comparison": {"seed": +1}}', "line 1, column 25", ["+1 is no number"]),
+        ('{"comparison": {"wrongLabelShare": .5}}', "line 1, column 36", [".5 is no number"]),
+        ('{"comparison": {"wrongLabelShare": 1e999}}', "line 1, column 36", ["too large"]),
+        ('{"task": "sentiment"}}', "line 1, column 22", ["follows the end"]),
+        ("", "line 1, column 1", ["empty"]),
+        ("  \n ", "line 2, column 2", ["empty"]),
+        ('\ufeff{"task": "sentiment"}', "line 1, column 1", ["byte order mark"]),
+        ('{"é": 1, "é": 2}', "line 1, column 10", ["twice"]),
+        ("[" * 100, "column 65", ["levels"]),
+        ('["a"]', "", ["not a JSON object"]),
+        ('{"demonstrations": 4}', "key demonstrations", ['inside "comparison"']),
+        ('{"modle": "a.gguf"}', "key modle", ['perhaps "model"']),
+        ('{"comparison": {"demonstratoins": 4}}', "key comparison.demonstratoins", ['perhaps "demonstrations"']),
+        ('{"comparison": {"tuning": {"learningrate": 1}}}', "key comparison.tuning.learningrate", ['perhaps "learningRate"']),
+    ],
+)
+def test_text_that_is_no_json_is_told_line_column_and_cause(executable, tmp_path, text, place, words):
+    path = tmp_path / "experiment.json"
+    path.write_text(text)
+    ended = run(executable, "compare", "--spec", str(path))
+    assert ended.returncode == 1
+    assert f"{path}, {place}" in ended.stderr or not place and str(path) in ended.stderr or place in ended.stderr, ended.stderr
+    for word in words:
+        assert word in ended.stderr, ended.stderr
+    assert "next:" in ended.stderr and "NSCocoa" not in ended.stderr
+
+
+def test_bytes_that_are_no_text_are_told_their_place(executable, tmp_path):
+    path = tmp_path / "experiment.json"
+    path.write_bytes(b'{"task":\n "\xff"}')
+    ended = run(executable, "compare", "--spec", str(path))
+    assert ended.returncode == 1 and "line 2, column 3" in ended.stderr and "UTF-8" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cause"),
+    [
+        (["compare", "--spec", "nowhere.json"], "no such file or folder"),
+        (["tokenize", "--lines", "nowhere.txt"], "no such file or folder"),
+        (["tune", "--data", "nowhere.jsonl"], "no such file or folder"),
+        (["compare", "--task", "nowhere.csv", "--template", "{a} {label}"], "nowhere.csv"),
+    ],
+)
+def test_a_cause_is_one_plain_line(executable, arguments, cause):
+    ended = run(executable, *arguments)
+    assert ended.returncode == 1
+    assert cause in ended.stderr.lower()
+    assert not any(word in ended.stderr for word in ("Domain", "UserInfo", "Code=", "NSError", "NSCocoa"))
+
+
 def test_translations_of_ones_own_are_compared_and_shown_before_reviews(executable, tmp_path):
     pairs = [("a dog", "pes"), ("a cat", "kocka"), ("a red dog", "cerveny pes"), ("a man", "muz"), ("a house", "dum")]
     (tmp_path / "pairs.tsv").write_text("en\tcs\n" + "".join(f"{a}\t{b}\n" for a, b in pairs))

@@ -108,13 +108,13 @@ public struct Comparison: Sendable, Equatable, Codable {
     return Statistics.pairedPermutationTest(pairs, baselines, using: &generator)
   }
 
-  /// Everything as JSON; numbers that are not defined are the string `"NaN"`.
-  public func json() throws(EngineError) -> String { try ExperimentJSON.text(of: self, pretty: true) }
+  /// Everything as JSON; numbers that are not defined are `null`.
+  public func json() throws(EngineError) -> String { try ResultJSON.text(of: self, pretty: true) }
 
   /// Reads what ``json()`` wrote.
   public init(json: String) throws(EngineError) {
     do {
-      self = try ExperimentJSON.value(Self.self, from: Data(json.utf8))
+      self = try ResultJSON.value(Self.self, from: json)
     } catch {
       throw EngineError(
         .malformedFile, "this is not a comparison's JSON",

@@ -137,16 +137,11 @@ package struct ComparisonScript: Sendable, Encodable {
   package func write(to folder: String) throws(EngineError) {
     let text = try ExperimentJSON.text(of: self)
     let url = URL(filePath: (folder as NSString).expandingTildeInPath)
-    do {
-      try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-      try Data(text.utf8).write(to: url.appending(path: Self.scriptName), options: .atomic)
-    } catch {
-      throw EngineError(
-        .unreadableFile, "the comparison cannot be written", at: url.path,
-        nextStep: "check the folder and the free space", underlying: error)
-    }
+    let stage = try StagedFolder(path: url.path)
+    try StagedFile.write(Data(text.utf8), to: "\(stage.path)/\(Self.scriptName)")
     for (index, adapter) in adapters.enumerated() {
-      try adapter.write(to: url.appending(path: Self.folder(index)).path, for: configuration, baseModel: model.name)
+      try adapter.write(to: "\(stage.path)/\(Self.folder(index))", for: configuration, baseModel: model.name)
     }
+    try stage.finish()
   }
 }

@@ -83,7 +83,8 @@ public struct Shard: Sendable, Equatable {
   }
 }
 
-/// JSON as experiments write it: sorted keys, every bit of a number, undefined numbers as the string `"NaN"`.
+/// JSON as experiments keep it and take checksums of it: sorted keys, every bit of a number, undefined numbers as the
+/// string `"NaN"`. Its text decides identities, so it stays as it is.
 enum ExperimentJSON {
   static func text(of value: some Encodable, pretty: Bool = false) throws(EngineError) -> String {
     let encoder = JSONEncoder()

@@ -30,7 +30,7 @@ package struct ExperimentRun: Sendable {
   }
 
   /// The specification at each value.
-  private var specs: [ComparisonSpec] {
+  var specs: [ComparisonSpec] {
     guard let factor else { return [base] }
     return factor.values.map { value in
       var spec = base
@@ -38,6 +38,9 @@ package struct ExperimentRun: Sendable {
       return spec
     }
   }
+
+  /// - Throws: `invalidArgument` for a specification that doesn't fit the task
+  package func checkChoices() throws(EngineError) { for spec in specs { try spec.validate(for: task) } }
 
   /// One value's run, ready to go.
   private struct Ready {
@@ -91,7 +94,7 @@ package struct ExperimentRun: Sendable {
     in folder: String?, shard: Shard?, ending: (Finished) -> String
   ) throws(EngineError) -> Finished {
     let specs = specs
-    for spec in specs { try spec.validate(for: task) }
+    try checkChoices()
     var bench = Bench(self)
     var frames: [ComparisonFrame] = []
     for value in specs.indices { frames.append(try bench.ready(value).prepared.frame) }
@@ -134,7 +137,7 @@ package struct ExperimentRun: Sendable {
       let count = finished.kept.count
       return finished.interruption == nil
         ? "compared \(task.name): \(count) repetition\(count == 1 ? "" : "s") of \(base.queries) queries"
-        : "comparing \(task.name): stopped after \(count) of \(base.repetitions) repetitions"
+        : "comparing \(task.name): stopped after \(count) of \(base.repetitions) repetition\(base.repetitions == 1 ? "" : "s")"
     }
     if finished.kept.isEmpty, let interruption = finished.interruption { throw interruption }
     return finished.plan.frames[0].comparison(of: finished.repetitions(ofValue: 0))

@@ -19,6 +19,7 @@ package struct SpecificationReader {
   package func value<T: Decodable>(
     _ type: T.Type, from json: String, what: String, keys: [String], inner: [String: [String]] = [:], example: String
   ) throws(EngineError) -> T {
+    try SpecificationText.check(Data(json.utf8), path: path([]))
     guard let found = try? JSONSerialization.jsonObject(with: Data(json.utf8), options: .fragmentsAllowed) else {
       throw EngineError(
         .malformedFile, "\(what) is not JSON", at: path([]), expected: example, found: Self.shown(json),
@@ -58,7 +59,8 @@ package struct SpecificationReader {
     throw EngineError(
       .malformedFile, "\(what) has no key \"\(unknown)\"", at: path(names + [unknown]),
       expected: "one of " + keys.joined(separator: ", "), found: unknown,
-      nextStep: "see docs/EXPERIMENTS.md, \"An experiment as a file\"")
+      nextStep: Suggestion.nearest(to: unknown, among: keys).map { "perhaps \"\($0)\"" }
+        ?? "see docs/EXPERIMENTS.md, \"An experiment as a file\"")
   }
 
   /// The place of a key: `experiment.json, key comparison.tuning.rank`.

@@ -47,8 +47,8 @@ public struct StepsToICL: Sendable, Codable {
     return steps.indices.first { summary(\.accuracy, at: $0).mean >= icl }.map { steps[$0] }
   }
 
-  /// Everything as JSON; numbers that are not defined are the string `"NaN"`.
-  public func json() throws(EngineError) -> String { try ExperimentJSON.text(of: self, pretty: true) }
+  /// Everything as JSON; numbers that are not defined are `null`.
+  public func json() throws(EngineError) -> String { try ResultJSON.text(of: self, pretty: true) }
 }
 
 extension ComparisonRun {

@@ -28,13 +28,13 @@ public struct Sweep: Sendable, Codable {
     try ExperimentRun(model: model, task: task, base: base, over: factor).sweep(in: folder)
   }
 
-  /// Everything as JSON; numbers that are not defined are the string `"NaN"`.
-  public func json() throws(EngineError) -> String { try ExperimentJSON.text(of: self, pretty: true) }
+  /// Everything as JSON; numbers that are not defined are `null`.
+  public func json() throws(EngineError) -> String { try ResultJSON.text(of: self, pretty: true) }
 
   /// Reads what ``json()`` wrote.
   public init(json: String) throws(EngineError) {
     do {
-      self = try ExperimentJSON.value(Self.self, from: Data(json.utf8))
+      self = try ResultJSON.value(Self.self, from: json)
     } catch {
       throw EngineError(
         .malformedFile, "this is not a sweep's JSON",

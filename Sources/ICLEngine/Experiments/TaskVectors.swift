@@ -53,8 +53,8 @@ public struct TaskVectors: Sendable, Codable {
     Statistics.Summary(repetitions.map { vector($0)[layer] }, seed: spec.seed)
   }
 
-  /// Everything as JSON; numbers that are not defined are the string `"NaN"`.
-  public func json() throws(EngineError) -> String { try ExperimentJSON.text(of: self, pretty: true) }
+  /// Everything as JSON; numbers that are not defined are `null`.
+  public func json() throws(EngineError) -> String { try ResultJSON.text(of: self, pretty: true) }
 }
 
 /// Runs ``TaskVectors``.

@@ -67,12 +67,6 @@ package struct GrownModel: Sendable {
   }
 
   private static func write(_ text: String, to path: String) throws(EngineError) {
-    do {
-      try Data(text.utf8).write(to: URL(filePath: path), options: .atomic)
-    } catch {
-      throw EngineError(
-        .unreadableFile, "the file cannot be written", at: path, nextStep: "check the folder and the free space",
-        underlying: error)
-    }
+    try StagedFile.write(Data(text.utf8), to: path)
   }
 }

@@ -109,7 +109,8 @@ enum HuggingFaceSettings {
     if let folder {
       var result: [(String, Data)] = []
       for name in names where FileManager.default.fileExists(atPath: folder + "/" + name) {
-        result.append((name, Data(try MappedFile(path: folder + "/" + name).bytes)))
+        let file = try MappedFile(path: folder + "/" + name)
+        result.append((name, withExtendedLifetime(file) { Data(file.bytes) }))
       }
       return result
     }

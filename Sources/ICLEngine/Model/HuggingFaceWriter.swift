@@ -23,18 +23,15 @@ extension LlamaModel {
     let config = try HuggingFaceSettings.config(self, type: type)
     let tokenizerFiles = try HuggingFaceSettings.tokenizerFiles(self)
     let entries = try SafetensorsEntry.all(of: self)
-    do {
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-      for (name, data) in tokenizerFiles + [("config.json", config)] {
-        try data.write(to: URL(filePath: folder).appending(path: name), options: .atomic)
-      }
-    } catch {
-      throw EngineError(
-        .unreadableFile, "the folder cannot be written", at: folder, nextStep: "check the folder and the free space",
-        underlying: error)
+    let stage = try StagedFolder(path: folder)
+    for (name, data) in tokenizerFiles + [("config.json", config)] {
+      try StagedFile.write(data, to: "\(stage.path)/\(name)")
     }
-    try SafetensorsEntry.write(
-      entries, as: type, typeName: typeName, to: folder, largestPart: largestPart, progress: progress)
+    let hasIndex = try SafetensorsEntry.write(
+      entries, as: type, typeName: typeName, to: stage.path, largestPart: largestPart, progress: progress)
+    try stage.finish()
+    // An index of an older checkpoint in the same folder would be read instead.
+    if !hasIndex { unlink("\(folder)/\(SafetensorsEntry.indexName)") }
   }
 }
 
@@ -90,11 +87,14 @@ private struct SafetensorsEntry {
 
   // MARK: Writing
 
+  static let indexName = "model.safetensors.index.json"
+
   /// Parts in the order of their names, each as full as `largestPart` lets it be.
+  /// - Returns: whether there is an index of several parts
   static func write(
     _ entries: [SafetensorsEntry], as type: TensorType, typeName: String, to folder: String, largestPart: Int,
     progress: (Double) throws(EngineError) -> Void
-  ) throws(EngineError) {
+  ) throws(EngineError) -> Bool {
     var parts: [[SafetensorsEntry]] = [[]]
     var size = 0
     for entry in entries {
@@ -125,16 +125,10 @@ private struct SafetensorsEntry {
       }
       try file.finish()
     }
-    let index = folder + "/model.safetensors.index.json"
-    if parts.count == 1 {
-      // An index of an older checkpoint in the same folder would be read instead.
-      unlink(index)
-      return
-    }
+    if parts.count == 1 { return false }
     let tree: [String: Any] = ["metadata": ["total_size": total * type.bytesPerBlock], "weight_map": map]
-    let file = try StagedFile(path: index)
-    try append(HuggingFaceSettings.json(tree), to: file)
-    try file.finish()
+    try StagedFile.write(HuggingFaceSettings.json(tree), to: "\(folder)/\(indexName)")
+    return true
   }
 
   private static func append(_ data: Data, to file: StagedFile) throws(EngineError) {

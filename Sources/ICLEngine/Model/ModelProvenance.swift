@@ -2,7 +2,8 @@
 public struct ModelProvenance: Sendable, Equatable, Codable {
   /// The model's own name, or the file's.
   public var name: String
-  /// The file it was read from; `nil` for a model made in memory.
+  /// The file it was read from; `nil` for a model made in memory. JSON has the file's name alone, since a folder of one
+  /// machine says nothing on another; the hash says which file it is. What was read back has the name.
   public var path: String?
   /// Lower-case hexadecimal SHA-256 of the file; `nil` for a model made in memory.
   public var sha256: String?
@@ -28,7 +29,9 @@ public struct ModelProvenance: Sendable, Equatable, Codable {
   public init(from decoder: any Decoder) throws {
     let box = try decoder.container(keyedBy: CodingKeys.self)
     name = try box.decode(String.self, forKey: .name)
-    path = try box.decodeIfPresent(String.self, forKey: .path)
+    // `path` was written by versions before 0.2.
+    let file = try box.decodeIfPresent(String.self, forKey: .path) ?? box.decodeIfPresent(String.self, forKey: .file)
+    path = try box.decodeIfPresent(Bool.self, forKey: .ships) == true ? Self.shippedPlace : file
     sha256 = try box.decodeIfPresent(String.self, forKey: .sha256)
     quantization = try box.decode(String.self, forKey: .quantization)
     parameterCount = try box.decode(Int.self, forKey: .parameterCount)
@@ -38,12 +41,27 @@ public struct ModelProvenance: Sendable, Equatable, Codable {
   public func encode(to encoder: any Encoder) throws {
     var box = encoder.container(keyedBy: CodingKeys.self)
     try box.encode(name, forKey: .name)
-    try box.encodeIfPresent(path, forKey: .path)
+    if let path {
+      try box.encode(path.split(separator: "/").last.map(String.init) ?? path, forKey: .file)
+      if isShipped { try box.encode(true, forKey: .ships) }
+    }
     try box.encodeIfPresent(sha256, forKey: .sha256)
     try box.encode(quantization, forKey: .quantization)
     try box.encode(parameterCount, forKey: .parameterCount)
     if precision != .f32 { try box.encode(precision, forKey: .precision) }
   }
 
-  private enum CodingKeys: String, CodingKey { case name, path, sha256, quantization, parameterCount, precision }
+  private enum CodingKeys: String, CodingKey {
+    case name, path, file, ships, sha256, quantization, parameterCount, precision
+  }
+
+  /// Whether it is the model that comes with the engine, wherever that was built.
+  var isShipped: Bool { path?.hasSuffix(Self.shippedPlace) ?? false }
+  private static let shippedPlace = ".resources/Resources/tour.gguf"
+
+  /// Where a file lies is no difference.
+  public static func == (a: ModelProvenance, b: ModelProvenance) -> Bool {
+    (a.name, a.sha256, a.quantization, a.parameterCount, a.precision)
+      == (b.name, b.sha256, b.quantization, b.parameterCount, b.precision)
+  }
 }

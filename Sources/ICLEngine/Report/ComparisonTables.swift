@@ -125,7 +125,8 @@ extension Comparison {
   public var origin: String {
     let model = provenance.model
     let hash = model.sha256.map { ", SHA-256 \($0.prefix(12))…" } ?? ""
-    return "\(model.name) (\(model.parameterCount) parameters, \(model.quantization)\(hash)); seed \(spec.seed); "
+    return
+      "\(model.name) (\(model.parameterCount) parameters, \(model.quantization)\(hash)\(model.precisionNote)); seed \(spec.seed); "
       + "engine \(provenance.engineVersion); all numbers together have the fingerprint \(provenance.fingerprint.prefix(16))"
   }
 }

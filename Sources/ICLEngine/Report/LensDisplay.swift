@@ -8,7 +8,7 @@ extension LogitLens: RichDisplayable {
   }
 
   /// Everything as JSON.
-  public func json() throws(EngineError) -> String { try ExperimentJSON.text(of: self, pretty: true) }
+  public func json() throws(EngineError) -> String { try ResultJSON.text(of: self, pretty: true) }
 
   /// The probability of each of the last positions' targets through the layers, with a text twin.
   public var plot: SVG {

@@ -49,8 +49,8 @@ struct ReportPage {
   private static func html(_ part: Part) -> String {
     switch part {
     case .text(let text): "<p>\(text.markupEscaped)</p>"
-    case .table(let table): "<div class=\"wide\">\n\(table.html)\n</div>"
-    case .facts(let table): "<div class=\"wide facts\">\n\(table.html)\n</div>"
+    case .table(let table): html(table, classes: "wide")
+    case .facts(let table): html(table, classes: "wide facts")
     case .picture(let picture):
       "<figure>\n\(picture.source)\n</figure>\n<details><summary>In numbers</summary>\n"
         + "<pre class=\"wide\">\(picture.plainText.markupEscaped)</pre></details>"
@@ -58,12 +58,21 @@ struct ReportPage {
     }
   }
 
+  /// A table scrolls where it is wider than the screen; its caption stands above and does not scroll with it.
+  private static func html(_ table: Table, classes: String) -> String {
+    var bare = table
+    bare.caption = nil
+    let caption = table.caption.map { "<p class=\"caption\">\($0.markupEscaped)</p>\n" } ?? ""
+    return caption + "<div class=\"\(classes)\">\n\(bare.html)\n</div>"
+  }
+
   /// What is too wide for a screen scrolls by itself; pictures keep a size at which their text can be read.
   private static let style = """
-    :root { color-scheme: light dark }
+    :root { color-scheme: light dark; background: Canvas; color: CanvasText }
     body { font: 15px/1.5 system-ui, sans-serif; max-width: 58rem; margin: 2rem auto; padding: 0 1rem }
     h1 { line-height: 1.2 } h2 { margin-top: 2.2rem; line-height: 1.2 }
     th, td { border-bottom: 1px solid #8886; vertical-align: top } th { vertical-align: bottom }
+    .caption { font-weight: 600; margin: 1rem 0 0.2rem } .caption + .wide { margin-top: 0 }
     .wide { overflow-x: auto; margin: 0.8rem 0 } .facts td + td { overflow-wrap: anywhere }
     pre { font-size: 13px; background: #8881; padding: 0.7rem; border-radius: 6px }
     .code { white-space: pre-wrap; overflow-wrap: anywhere }
@@ -115,9 +124,12 @@ extension ModelProvenance {
     var rows = [["model", name]]
     if let sha256 { rows.append(["model's file, SHA-256", sha256]) }
     rows += [["parameters", "\(parameterCount)"], ["weights", quantization]]
-    if precision != .f32 { rows.append(["products", "computed in \(precision.rawValue)"]) }
+    rows.append(["products", "computed in \(precision.rawValue)"])
     return rows
   }
+
+  /// For footers: how products were computed, where that is not the usual F32.
+  var precisionNote: String { precision == .f32 ? "" : ", products in \(precision.rawValue)" }
 }
 
 /// Any JSON value, for showing.

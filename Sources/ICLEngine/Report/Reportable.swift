@@ -10,7 +10,7 @@ public protocol Reportable: RichDisplayable {
   /// A whole page that needs nothing beside it: what was found, every table and picture, where the numbers come from,
   /// and how to get them again. No script runs in it, foreign text is escaped.
   var page: String { get }
-  /// Everything as JSON; numbers that are not defined are the string `"NaN"`.
+  /// Everything as JSON; numbers that are not defined are `null`.
   func json() throws(EngineError) -> String
 }
 
@@ -20,13 +20,7 @@ extension Reportable {
   ///     try result.report(to: "report.html")
   /// - Throws: `unreadableFile` when it can't be written
   public func report(to path: String) throws(EngineError) {
-    do {
-      try Data(page.utf8).write(to: URL(filePath: (path as NSString).expandingTildeInPath), options: .atomic)
-    } catch {
-      throw EngineError(
-        .unreadableFile, "the report cannot be written", at: path, nextStep: "check the folder and its permissions",
-        underlying: error)
-    }
+    try StagedFile.write(Data(page.utf8), to: (path as NSString).expandingTildeInPath)
   }
 }
 

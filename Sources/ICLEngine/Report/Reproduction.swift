@@ -102,8 +102,8 @@ struct Reproduction {
 
   static func expression(ofModel model: ModelProvenance) -> String {
     // The model that ships is found by every engine, wherever it was built.
-    let isShipped = model.path?.hasSuffix(".resources/Resources/tour.gguf") ?? true
-    let engine = isShipped ? "Engine()" : "Engine(model: \((model.path ?? "").debugDescription))"
+    let engine =
+      model.isShipped || model.path == nil ? "Engine()" : "Engine(model: \((model.path ?? "").debugDescription))"
     return model.precision == .f32 ? engine : "\(engine).with(.\(model.precision.rawValue))"
   }
 

@@ -85,7 +85,7 @@ extension StepsToICL: RichDisplayable {
   }
 
   private var origin: String {
-    "\(provenance.model.name); seed \(spec.seed); engine \(provenance.engineVersion); fingerprint "
+    "\(provenance.model.name)\(provenance.model.precisionNote); seed \(spec.seed); engine \(provenance.engineVersion); fingerprint "
       + "\(provenance.fingerprint.prefix(16))"
   }
 

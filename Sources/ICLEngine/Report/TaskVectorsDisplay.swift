@@ -75,7 +75,7 @@ extension TaskVectors: RichDisplayable {
 
   private var origin: String {
     (isPartial ? "Interrupted: these are the repetitions that were finished. " : "")
-      + "\(provenance.model.name); seed \(spec.seed); \(headCount) heads in the function vector; engine "
+      + "\(provenance.model.name)\(provenance.model.precisionNote); seed \(spec.seed); \(headCount) heads in the function vector; engine "
       + "\(provenance.engineVersion); fingerprint \(provenance.fingerprint.prefix(16))"
   }
 

@@ -6,6 +6,8 @@ extension HuggingFaceTokenizer {
     let path = folder + "/chat_template.jinja"
     if FileManager.default.fileExists(atPath: path) {
       let file = try MappedFile(path: path)
+      // The bytes end with the object, and the optimizer ends it at its last use.
+      defer { withExtendedLifetime(file) {} }
       guard file.byteCount < 1 << 20, let text = String(validating: file.bytes, as: UTF8.self) else {
         throw EngineError(
           .malformedFile, "the chat template is not a short text", at: path, expected: "UTF-8 of at most 1 MB",

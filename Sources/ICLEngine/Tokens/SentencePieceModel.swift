@@ -22,6 +22,8 @@ struct SentencePieceModel {
   init(path: String) throws(EngineError) {
     self.path = path
     let file = try MappedFile(path: path)
+    // The bytes end with the object, and the optimizer ends it at its last use.
+    defer { withExtendedLifetime(file) {} }
     var reader = ProtobufReader(file.bytes, path: path)
     while let field = try reader.field() {
       switch (field.number, field.value) {

@@ -33,6 +33,8 @@ struct TokenizerFile {
   init(path: String) throws(EngineError) {
     self.path = path
     let file = try MappedFile(path: path)
+    // The bytes end with the object, and the optimizer ends it at its last use.
+    defer { withExtendedLifetime(file) {} }
     var cursor = JSONCursor(file.bytes, path: path, name: "tokenizer.json")
     var seen: Set<String> = []
     try cursor.object { cursor, name throws(EngineError) in

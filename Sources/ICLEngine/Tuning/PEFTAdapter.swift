@@ -158,6 +158,8 @@ extension LoRAAdapter {
 
   private static func configuration(_ path: String) throws(EngineError) -> Configuration {
     let file = try MappedFile(path: path)
+    // The bytes end with the object, and the optimizer ends it at its last use.
+    defer { withExtendedLifetime(file) {} }
     guard file.byteCount < 1 << 20 else {
       throw EngineError(
         .malformedFile, "the adapter's settings are too long", at: path, expected: "below 1 MB",
@@ -239,17 +241,17 @@ extension LoRAAdapter {
       baseModel: baseModel, rank: rank, alpha: Double(alpha),
       targetModules: .names(Self.targets(used, blockCount: blocks.count)), usesRSLoRA: isRankStabilized,
       rankPattern: ranks, alphaPattern: alphas)
-    do {
-      try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      try encoder.encode(settings).write(to: url.appending(path: Self.configurationName), options: .atomic)
-    } catch {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    let configuration: Data
+    do { configuration = try encoder.encode(settings) } catch {
       throw EngineError(
-        .unreadableFile, "the adapter cannot be written", at: url.path,
-        nextStep: "check the folder and the free space", underlying: error)
+        .invalidArgument, "the adapter's settings cannot be written as JSON", at: url.path, underlying: error)
     }
-    try tensors.write(to: url.appending(path: Self.tensorsName).path)
+    let stage = try StagedFolder(path: url.path)
+    try StagedFile.write(configuration, to: "\(stage.path)/\(Self.configurationName)")
+    try tensors.write(to: "\(stage.path)/\(Self.tensorsName)")
+    try stage.finish()
   }
 
   /// A projection of all blocks by its own name, others one by one: PEFT makes an update for every module that is named.

@@ -17,6 +17,8 @@ package enum JSONTree: Sendable, Equatable {
   /// - Throws: `unreadableFile`, `malformedFile`; a name that stands twice in an object is malformed
   package static func read(_ path: String, limit: Int = 8 << 20) throws(EngineError) -> JSONTree {
     let file = try MappedFile(path: path)
+    // The bytes end with the object, and the optimizer ends it at its last use.
+    defer { withExtendedLifetime(file) {} }
     guard file.byteCount <= limit else {
       throw EngineError(
         .malformedFile, "a file of settings is too long", at: path, expected: "at most \(limit) bytes",

@@ -184,13 +184,7 @@ package struct SafetensorsWriter {
     var file = Data()
     withUnsafeBytes(of: UInt64(text.utf8.count).littleEndian) { file.append(contentsOf: $0) }
     file += Data(text.utf8) + data
-    do {
-      try file.write(to: URL(filePath: path), options: .atomic)
-    } catch {
-      throw EngineError(
-        .unreadableFile, "the file cannot be written", at: path, nextStep: "check the folder and the free space",
-        underlying: error)
-    }
+    try StagedFile.write(file, to: path)
   }
 
   private static func quoted(_ text: String) -> String {

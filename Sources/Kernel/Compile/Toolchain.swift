@@ -40,11 +40,14 @@ package struct Toolchain: Sendable, Equatable {
 
   package init(root: String) { self.root = root }
 
-  /// Looks where a toolchain may be: `ICL_TOOLCHAIN` (its `usr` folder or the one above), the `swift` or `swiftc` of
-  /// `PATH`, `/opt/swift`.
+  /// The toolchain that `ICL_TOOLCHAIN` names (its `usr` folder or the one above) and no other; without the variable the
+  /// first of the `swift` or `swiftc` of `PATH`, and `/opt/swift`.
   package static func find(environment: [String: String] = ProcessInfo.processInfo.environment) -> Toolchain? {
+    // Who names a toolchain means that one: another one in its place would be a surprise.
+    if let named = environment["ICL_TOOLCHAIN"], !named.isEmpty {
+      return [named, named + "/usr"].lazy.map(Toolchain.init(root:)).first { $0.missing.isEmpty }
+    }
     var candidates: [String] = []
-    if let named = environment["ICL_TOOLCHAIN"], !named.isEmpty { candidates += [named, named + "/usr"] }
     for folder in (environment["PATH"] ?? "").split(separator: ":") {
       for tool in ["swiftc", "swift"] {
         // A link in /usr/bin leads to the toolchain.

@@ -38,17 +38,24 @@ package struct NotebookComparison: Sendable, Equatable, Encodable {
     package let changeCount: Int
   }
 
-  package let path: String
-  package let cells: [Cell]
+  /// What became of the whole notebook.
+  package enum Outcome: String, Sendable, Encodable {
+    case same
+    case changed
+    /// No cell could be compared: there is none, or all are tagged `volatile`.
+    case nothing
+  }
 
-  package var isSame: Bool { cells.allSatisfy { $0.verdict == .same || $0.verdict == .skipped } }
+  package let path: String
+  package let outcome: Outcome
+  package let cells: [Cell]
 
   static let shownChanges = 12
 
   /// - Parameter results: one for each code cell, in order
   package init(_ notebook: NotebookFile, _ results: [NotebookRun.CellResult]) {
     path = notebook.path
-    cells = zip(notebook.cells.filter(\.isCode), results).map { cell, result in
+    let cells = zip(notebook.cells.filter(\.isCode), results).map { cell, result in
       let title = cell.source.split(whereSeparator: \.isNewline).first.map { String($0.prefix(72)) } ?? "(empty)"
       func verdict(_ verdict: Verdict, _ changes: [Change] = []) -> Cell {
         Cell(
@@ -62,6 +69,10 @@ package struct NotebookComparison: Sendable, Equatable, Encodable {
       if hasError, !cell.raisesException || !changes.isEmpty { return verdict(.failed, changes) }
       return verdict(changes.isEmpty ? .same : .changed, changes)
     }
+    self.cells = cells
+    outcome =
+      cells.contains { $0.verdict != .same && $0.verdict != .skipped }
+      ? .changed : cells.contains { $0.verdict == .same } ? .same : .nothing
   }
 
   /// What a reader sees, as named texts: every form of every display.
@@ -148,10 +159,17 @@ package struct NotebookComparison: Sendable, Equatable, Encodable {
     }
     let counts = { (verdict: Verdict) in cells.count { $0.verdict == verdict } }
     let skipped = counts(.skipped) > 0 ? ", \(counts(.skipped)) volatile and not compared" : ""
-    if isSame { return "same     \(path): \(counts(.same)) cells, every output to the last character\(skipped)" }
+    let same = "\(counts(.same)) cell\(counts(.same) == 1 ? "" : "s")"
+    switch outcome {
+    case .same: return "same     \(path): \(same), every output to the last character\(skipped)"
+    case .nothing:
+      return "NOTHING  \(path): no cell to compare"
+        + (cells.isEmpty ? "" : ", all \(cells.count) volatile")
+    case .changed: break
+    }
     let parts = [(Verdict.changed, "changed"), (.failed, "failed"), (.notRun, "not run")]
       .filter { counts($0.0) > 0 }.map { "\(counts($0.0)) \($0.1)" }
-    return "CHANGED  \(path): \(counts(.same)) cells the same, \(parts.joined(separator: ", "))\(skipped)\n"
+    return "CHANGED  \(path): \(same) the same, \(parts.joined(separator: ", "))\(skipped)\n"
       + text
       .trimmingCharacters(in: .newlines)
   }

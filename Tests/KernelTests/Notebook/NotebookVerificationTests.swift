@@ -51,14 +51,14 @@ import Testing
         ("show x", [], #"{"output_type": "display_data", "metadata": {}, "data": {"text/plain": "x"}}"#),
       ]))
     #expect(comparison.cells.map(\.verdict) == [.same, .same, .same, .same])
-    #expect(comparison.isSame)
+    #expect(comparison.outcome == .same)
     #expect(comparison.report.hasPrefix("same"))
   }
 
   @Test func `names the figure that changed`() throws {
     let comparison = compare(try notebook([("value ICL – IT 0.787 of 1", [], result(#""ICL – IT 0.786 of 1""#))]))
     let cell = try #require(comparison.cells.first)
-    #expect(cell.verdict == .changed && !comparison.isSame)
+    #expect(cell.verdict == .changed && comparison.outcome == .changed)
     #expect(
       cell.changes == [.init(place: "output 1 (text/plain), line 1", committed: "0.786", now: "0.787")])
     #expect(comparison.report.contains("0.786 → 0.787"))
