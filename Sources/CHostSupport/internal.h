@@ -105,3 +105,5 @@ bool chs_prints_to_process(void);
 void chs_before_output(int fd);
 /// A child is about to begin: what the calling thread has printed goes first.
 void chs_before_child(void);
+/// Memory of the process that is in use.
+size_t chs_resident_bytes(void);

@@ -21,7 +21,7 @@
 
 static size_t put_bytes(const void *bytes, size_t size, size_t count, FILE *stream) {
   FILE *f = chs_begin_print(stream, size * count);
-  size_t written = chs_c_fwrite(bytes, size, count, f);
+  size_t written = chs_c_fwrite_unlocked(bytes, size, count, f);
   chs_end_print(stream, f);
   return written;
 }
@@ -45,7 +45,7 @@ int fputs_unlocked(const char *restrict text, FILE *restrict stream) { return pu
 int puts(const char *text) {
   size_t length = strlen(text);
   FILE *f = chs_begin_print(stdout, length + 1);
-  bool written = chs_c_fwrite(text, 1, length, f) == length && chs_c_fputc('\n', f) != EOF;
+  bool written = chs_c_fwrite_unlocked(text, 1, length, f) == length && chs_c_fputc('\n', f) != EOF;
   chs_end_print(stdout, f);
   return written ? 1 : EOF;
 }

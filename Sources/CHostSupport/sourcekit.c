@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "CHostSupport.h"
+#include "internal.h"
 
 // As in the toolchain's sourcekitd.h.
 typedef struct {
@@ -73,7 +73,7 @@ char *chs_sourcekit_request(const char *yaml, char **error) {
   return json;
 }
 
-static size_t resident_bytes(void) {
+size_t chs_resident_bytes(void) {
   char text[128];
   int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
   if (file < 0) return 0;
@@ -89,11 +89,9 @@ void chs_return_memory(void) {
   static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
   static size_t before;
   pthread_mutex_lock(&lock);
-  size_t now = resident_bytes();
-  if (now < before) before = now;
-  if (now > before + (64 << 20)) {
+  if (chs_resident_bytes() > before + (64 << 20)) {
     malloc_trim(0);
-    before = resident_bytes();
+    before = chs_resident_bytes();
   }
   pthread_mutex_unlock(&lock);
 }

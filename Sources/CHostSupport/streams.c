@@ -43,7 +43,7 @@ static __thread int inside;
 int (*chs_c_vfprintf)(FILE *, const char *, va_list);
 int (*chs_c_fputc)(int, FILE *);
 int (*chs_c_fflush)(FILE *);
-size_t (*chs_c_fwrite)(const void *, size_t, size_t, FILE *);
+size_t (*chs_c_fwrite_unlocked)(const void *, size_t, size_t, FILE *);
 static void (*c_flockfile)(FILE *), (*c_funlockfile)(FILE *);
 static int (*c_ftrylockfile)(FILE *);
 
@@ -51,7 +51,7 @@ __attribute__((constructor)) static void find_functions(void) {
   chs_c_vfprintf = (int (*)(FILE *, const char *, va_list))dlsym(RTLD_NEXT, "vfprintf");
   chs_c_fputc = (int (*)(int, FILE *))dlsym(RTLD_NEXT, "fputc");
   chs_c_fflush = (int (*)(FILE *))dlsym(RTLD_NEXT, "fflush");
-  chs_c_fwrite = (size_t (*)(const void *, size_t, size_t, FILE *))dlsym(RTLD_NEXT, "fwrite");
+  chs_c_fwrite_unlocked = (size_t (*)(const void *, size_t, size_t, FILE *))dlsym(RTLD_NEXT, "fwrite_unlocked");
   c_flockfile = (void (*)(FILE *))dlsym(RTLD_NEXT, "flockfile");
   c_funlockfile = (void (*)(FILE *))dlsym(RTLD_NEXT, "funlockfile");
   c_ftrylockfile = (int (*)(FILE *))dlsym(RTLD_NEXT, "ftrylockfile");
@@ -183,26 +183,27 @@ static target lock_meant(FILE *stream) {
 FILE *chs_begin_print(FILE *stream, size_t count) {
   chs_need_functions();
   int i = chs_standard_index(stream);
-  FILE *f = stream;
-  if (i >= 0 && lock_held[i].depth == 0) {
-    f = lock_meant(stream).stream;
-  } else {
-    if (i >= 0) f = lock_held[i].locked;
-    c_flockfile(f);
+  if (i < 0) {
+    c_flockfile(stream);
+    return stream;
   }
-  if (i < 0) return f;
+  // Swift's `print` has locked it already.
+  FILE *f = lock_held[i].depth > 0 ? lock_held[i].locked : lock_meant(stream).stream;
   if (inside == 0 && f == stream && reaches(f, count)) {
     if (chs_pending(f) > 0) empty_locked(f);
-    else chs_before_output(stream == stdout ? STDOUT_FILENO : STDERR_FILENO);
+    else chs_before_output(i == 0 ? STDOUT_FILENO : STDERR_FILENO);
   }
   inside++;
   return f;
 }
+
 void chs_end_print(FILE *asked, FILE *stream) {
-  if (chs_standard_index(asked) >= 0) {
+  int i = chs_standard_index(asked);
+  if (i >= 0) {
     inside--;
     // A forked child may end, or become another program, without emptying its buffers.
     if (atomic_load_explicit(&chs_forked, memory_order_relaxed)) chs_c_fflush(stream);
+    if (lock_held[i].depth > 0) return;
   }
   c_funlockfile(stream);
 }

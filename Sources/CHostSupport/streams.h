@@ -9,7 +9,7 @@
 extern int (*chs_c_vfprintf)(FILE *, const char *, va_list);
 extern int (*chs_c_fputc)(int, FILE *);
 extern int (*chs_c_fflush)(FILE *);
-extern size_t (*chs_c_fwrite)(const void *, size_t, size_t, FILE *);
+extern size_t (*chs_c_fwrite_unlocked)(const void *, size_t, size_t, FILE *);
 /// Constructors of libraries run before ours and may print.
 void chs_need_functions(void);
 

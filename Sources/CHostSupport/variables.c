@@ -1,7 +1,8 @@
-// Where a loaded cell keeps a global variable.
+// Where a loaded cell keeps a global variable, and the memory of values that were released.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <link.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,4 +80,24 @@ void chs_drop_objects(void *object, const char *module, const char *prefix) {
     }
     free(text);
   }
+}
+
+void chs_return_freed(void) {
+  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+  static size_t kept_before, resident_before;
+  const size_t much = 32 << 20;
+  struct mallinfo2 (*information)(void) = (struct mallinfo2(*)(void))dlsym(RTLD_DEFAULT, "mallinfo2");
+  pthread_mutex_lock(&lock);
+  // What malloc keeps counts with it also when the system has the pages back: it's worth while when there is much more
+  // of it than the last time, or when those pages are in use again.
+  size_t kept = information ? information().fordblks : SIZE_MAX, resident = chs_resident_bytes();
+  if (kept < kept_before) kept_before = kept;
+  if (!information || kept > kept_before + much || (kept > much && resident > resident_before + much)) {
+    malloc_trim(0);
+    kept_before = kept;
+    resident_before = chs_resident_bytes();
+  } else if (resident < resident_before) {
+    resident_before = resident;
+  }
+  pthread_mutex_unlock(&lock);
 }

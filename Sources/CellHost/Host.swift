@@ -214,7 +214,7 @@ final class Host: Sendable {
     let released = run.releases.withLock { $0.done }
     if !stored.isEmpty || !released.isEmpty {
       send(.variables(run: run.cell.id, stored, released: released))
-      if !released.isEmpty { chs_return_memory() }
+      if !released.isEmpty { chs_return_freed() }
     }
     send(.finished(run: run.cell.id, outcome))
   }

@@ -5,7 +5,13 @@ public func __holds<Value: ~Copyable>(_ index: Int, _ value: borrowing Value) {
 }
 
 /// The same for a variable that gets its value later.
-public func __holds<Value: ~Copyable>(_ index: Int, of type: Value.Type) {
+public func __holdsType<Value: ~Copyable>(_ index: Int, _ type: Value.Type) {
+  CellSupport.bridge?.holds(index, StoredType<Value>.self)
+}
+
+/// The same, behind the mark of a step: see `__reached`.
+public func __reachedHolding<Value: ~Copyable>(_ step: Int, _ index: Int, _ value: borrowing Value) {
+  __reached(step)
   CellSupport.bridge?.holds(index, StoredType<Value>.self)
 }
 

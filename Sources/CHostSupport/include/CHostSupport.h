@@ -135,6 +135,9 @@ void *chs_variable(void *object, const char *module, const char *name);
 /// Releases what a cell's global variables hold whose names begin so, all of which are references to objects.
 void chs_drop_objects(void *object, const char *module, const char *prefix);
 
+/// Gives memory of released values back to the system, where it's much.
+void chs_return_freed(void);
+
 /// Name and offset of the object that holds `address`. Returns false when there is none.
 bool chs_locate(uint64_t address, const char **path, uint64_t *offset, const char **symbol);
 

@@ -249,7 +249,7 @@ private struct Steps {
   mutating func close(_ edits: inout SourceEdits, always: Bool = false) {
     guard let end, always || pending >= stride else { return }
     count += 1
-    edits.insert((["; __reached(\(count))"] + held.map(\.call)).joined(separator: "; "), at: end, .after)
+    edits.insert("; " + HeldVariable.calls(marking: count, held), at: end, .after)
     held = []
     self.end = nil
     pending = 0

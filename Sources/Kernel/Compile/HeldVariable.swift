@@ -9,9 +9,16 @@ package struct HeldVariable: Sendable, Equatable {
   /// A type, for a variable that gets its value later than it's declared.
   fileprivate var type: String?
 
-  /// The call that tells the host of it: see `__holds` in CellSupport.
-  var call: String {
-    type.map { "__holds(\(index), of: (\($0)).self)" } ?? "__holds(\(index), `\(name)`)"
+  /// The calls that mark a step and tell the host of variables: see CellSupport. One statement costs the compiler about as
+  /// much as another, whatever it does, so the mark takes the first of the variables along.
+  static func calls(marking step: Int, _ variables: [HeldVariable]) -> String {
+    let first = variables.first { $0.type == nil }
+    let mark = first.map { "__reachedHolding(\(step), \($0.index), `\($0.name)`)" } ?? "__reached(\(step))"
+    let rest = variables.filter { $0.index != first?.index }.map { variable in
+      variable.type.map { "__holdsType(\(variable.index), (\($0)).self)" }
+        ?? "__holds(\(variable.index), `\(variable.name)`)"
+    }
+    return ([mark] + rest).joined(separator: "; ")
   }
 
   init(name: String, index: Int, type: String? = nil) {
@@ -57,6 +64,12 @@ package struct HeldVariable: Sendable, Equatable {
     if let type, !numbers.contains(type.trimmedDescription) { return false }
     if value.is(IntegerLiteralExprSyntax.self) || value.is(FloatLiteralExprSyntax.self)
       || value.is(BooleanLiteralExprSyntax.self)
+    {
+      return true
+    }
+    // `Int(x)`
+    if type == nil, let call = value.as(FunctionCallExprSyntax.self),
+      let name = call.calledExpression.as(DeclReferenceExprSyntax.self)?.baseName.text, numbers.contains(name)
     {
       return true
     }
