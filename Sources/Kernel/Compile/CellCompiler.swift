@@ -27,8 +27,8 @@ package enum CompileFailure: Error, Sendable {
 /// Turns a cell's text into a shared object by calling `swift-frontend` and `ld.lld` directly: the `swiftc` driver
 /// alone would cost more than both.
 package final class CellCompiler: Sendable {
-  private let environment: CellEnvironment
-  private let folder: String
+  let environment: CellEnvironment
+  let folder: String
   private let packages = Mutex<[BuiltPackage]>([])
   private let mode = Mutex(LanguageMode.standard)
   /// Cells of mode 6 that no cell of mode 5 can import yet; see ``makeReadable(_:)``.
@@ -160,56 +160,13 @@ package final class CellCompiler: Sendable {
     return compiled
   }
 
-  /// What the compiler says of the user's text as it stands, found while something else goes on.
-  private final class Opinion: Sendable {
-    private let found = Mutex<[Diagnostic]>([])
-    private let done = DispatchGroup()
-
-    init(_ ask: @escaping @Sendable () -> [Diagnostic]) {
-      done.enter()
-      Thread.detachNewThread {
-        let answer = ask()
-        self.found.withLock { $0 = answer }
-        self.done.leave()
-      }
-    }
-
-    func wait() -> [Diagnostic] {
-      done.wait()
-      return found.withLock { $0 }
-    }
-  }
-
-  /// Errors and warnings of the user's text, as a script of its own. Empty where the compiler fails for a reason that
-  /// isn't the cell's: then what it says of the edited text has to do.
-  private func opinion(
-    on source: CellSource, _ label: String, _ module: String, _ header: [String], _ tools: ToolRunner
-  ) -> [Diagnostic] {
-    let place = "\(folder)/\(module)-text"
-    defer { try? FileManager.default.removeItem(atPath: place) }
-    do {
-      try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
-      try write(source.original, header, label, to: place)
-      // Some errors and warnings are found only on the way to machine code.
-      let arguments = ["-emit-sil", "-primary-file", "\(place)/main.swift", "-module-name", module, "-o", "/dev/null"]
-      let result = try tools.run(
-        [environment.toolchain.frontend] + arguments + moduleFlags(languageMode) + Self.diagnosticFlags)
-      let found = Diagnostic.parse(
-        result.output, label: label, source: source, edited: source.unedited, file: place + "/main.swift",
-        lead: header.count + 1)
-      return Diagnostic.withoutScript(found, source)
-    } catch {
-      return []
-    }
-  }
-
   /// Writes a cell's `main.swift`; the user's first line comes after the header and one line more.
-  private func write(_ text: String, _ header: [String], _ label: String, to place: String) throws {
+  func write(_ text: String, _ header: [String], _ label: String, to place: String) throws {
     let lines = header + ["#sourceLocation(file: \"\(label)\", line: 1)", text]
     try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: URL(fileURLWithPath: place + "/main.swift"))
   }
 
-  private static let diagnosticFlags = ["-diagnostic-style", "llvm", "-no-color-diagnostics"]
+  static let diagnosticFlags = ["-diagnostic-style", "llvm", "-no-color-diagnostics"]
 
   private func compileOnce(
     _ source: CellSource, module: String, label: String, header: [String], optimized: Bool, tools: ToolRunner
@@ -322,7 +279,7 @@ package final class CellCompiler: Sendable {
   }
 
   /// What the compiler and completion need to find modules and treat cells alike.
-  private func moduleFlags(_ mode: LanguageMode) -> [String] {
+  func moduleFlags(_ mode: LanguageMode) -> [String] {
     cellFolders(mode) + [
       "-module-cache-path", caches.withLock { $0.modules }, "-swift-version", mode.rawValue, "-enable-testing",
       "-disable-access-control", "-enable-bare-slash-regex", "-resource-dir",
