@@ -25,13 +25,13 @@ extension EngineError {
 
   /// What the system would have said, where Foundation kept its code to itself.
   private static let systemWords: [Int: String] = [
-    CocoaError.fileNoSuchFile.rawValue: "no such file or folder",
-    CocoaError.fileReadNoSuchFile.rawValue: "no such file or folder",
-    CocoaError.fileReadNoPermission.rawValue: "permission denied",
-    CocoaError.fileWriteNoPermission.rawValue: "permission denied",
-    CocoaError.fileWriteOutOfSpace.rawValue: "no space left on the disk",
-    CocoaError.fileWriteVolumeReadOnly.rawValue: "the disk is read-only",
-    CocoaError.fileWriteFileExists.rawValue: "a file is there already",
+    CocoaError.fileNoSuchFile.rawValue: "No such file or directory",
+    CocoaError.fileReadNoSuchFile.rawValue: "No such file or directory",
+    CocoaError.fileReadNoPermission.rawValue: "Permission denied",
+    CocoaError.fileWriteNoPermission.rawValue: "Permission denied",
+    CocoaError.fileWriteOutOfSpace.rawValue: "No space left on device",
+    CocoaError.fileWriteVolumeReadOnly.rawValue: "Read-only file system",
+    CocoaError.fileWriteFileExists.rawValue: "File exists",
     CocoaError.fileReadInapplicableStringEncoding.rawValue: "the text is not UTF-8",
     CocoaError.fileReadCorruptFile.rawValue: "the file is damaged",
   ]

@@ -95,9 +95,9 @@ def test_bytes_that_are_no_text_are_told_their_place(executable, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "cause"),
     [
-        (["compare", "--spec", "nowhere.json"], "no such file or folder"),
-        (["tokenize", "--lines", "nowhere.txt"], "no such file or folder"),
-        (["tune", "--data", "nowhere.jsonl"], "no such file or folder"),
+        (["compare", "--spec", "nowhere.json"], "no such file or directory"),
+        (["tokenize", "--lines", "nowhere.txt"], "no such file or directory"),
+        (["tune", "--data", "nowhere.jsonl"], "no such file or directory"),
         (["compare", "--task", "nowhere.csv", "--template", "{a} {label}"], "nowhere.csv"),
     ],
 )

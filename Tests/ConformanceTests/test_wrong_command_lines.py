@@ -2,7 +2,6 @@
 behind."""
 
 import os
-import pathlib
 import re
 import shlex
 import subprocess
@@ -12,7 +11,10 @@ import pytest
 PLACES = {
     "FILE": "examples.jsonl",  # a file that is there
     "FOLDER": "folder",  # a folder that is there
+    "PIPE": "pipe",  # what must not be replaced by a file
 }
+
+THERE = ["examples.jsonl", "folder", "pipe", "pipe.gguf"]
 
 # Each line: the arguments, and a word that the message must hold.
 LINES = """
@@ -255,6 +257,8 @@ def cases():
 def place(tmp_path):
     (tmp_path / PLACES["FILE"]).write_text('{"text": "a"}\n')
     (tmp_path / PLACES["FOLDER"]).mkdir()
+    os.mkfifo(tmp_path / PLACES["PIPE"])
+    os.mkfifo(tmp_path / "pipe.gguf")
     return tmp_path
 
 
@@ -280,7 +284,7 @@ def test_a_wrong_command_line_is_refused_in_one_line_and_leaves_nothing(executab
     # And how to go on: the usage, where to read more.
     assert any(re.search(r"--help|icl-kernel help", line) for line in lines[1:]), ended.stderr
     assert "Fatal" not in ended.stderr and "NSCocoa" not in ended.stderr
-    assert sorted(path.name for path in place.rglob("*")) == ["examples.jsonl", "folder"]
+    assert sorted(path.name for path in place.rglob("*")) == THERE
 
 
 # Right as a command line, and wrong about the world: refused before the work, with exit code 1.
@@ -293,8 +297,8 @@ compare --svg nowhere/a.svg | --svg
 compare --svg FOLDER | --svg
 compare --report nowhere/a.html | --report
 compare --report FOLDER | --report
-compare --report /dev/null | device
-compare --svg /dev/full | device
+compare --report PIPE | device
+compare --svg PIPE | device
 compare --report a.html --svg a.html | --report
 compare --report new/ | --report
 compare --keep FILE | --keep
@@ -316,7 +320,9 @@ tune --data FILE --method full --out nowhere/m.gguf | --out
 tune --data FILE --method full --out FOLDER.gguf/m.gguf | --out
 tune --data FILE --out new --checkpoint nowhere/state | --checkpoint
 tune --data FILE --out new --checkpoint FOLDER | --checkpoint
-quantize --output /dev/null | device
+quantize --output PIPE | device
+tune --data FILE --method full --out PIPE.gguf | device
+tune --data FILE --out new --checkpoint PIPE | device
 quantize --output nowhere/m.gguf | --output
 quantize --output FOLDER | --output
 quantize --output FILE --hugging-face | --output
@@ -346,8 +352,8 @@ def test_a_place_that_cannot_be_is_told_before_the_work(executable, place, comma
     assert "NSCocoa" not in ended.stderr and "Error Domain" not in ended.stderr and "Fatal" not in ended.stderr
     assert ended.stderr.startswith("Error: ")
     assert any(word in ended.stderr for word in ("next:", "expected:")), ended.stderr
-    assert sorted(path.name for path in place.rglob("*")) == ["examples.jsonl", "folder"]
-    assert pathlib.Path("/dev/null").is_char_device()
+    assert sorted(path.name for path in place.rglob("*")) == THERE
+    assert (place / "pipe").is_fifo() and (place / "pipe.gguf").is_fifo()
 
 
 @pytest.mark.parametrize("command", [

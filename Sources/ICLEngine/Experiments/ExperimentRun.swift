@@ -136,7 +136,7 @@ package struct ExperimentRun: Sendable {
     let finished = try finish(in: folder, shard: nil) { finished in
       let count = finished.kept.count
       return finished.interruption == nil
-        ? "compared \(task.name): \(count) repetition\(count == 1 ? "" : "s") of \(base.queries) queries"
+        ? "compared \(task.name): \(count) repetition\(count == 1 ? "" : "s") of \(base.queries) quer\(base.queries == 1 ? "y" : "ies")"
         : "comparing \(task.name): stopped after \(count) of \(base.repetitions) repetition\(base.repetitions == 1 ? "" : "s")"
     }
     if finished.kept.isEmpty, let interruption = finished.interruption { throw interruption }

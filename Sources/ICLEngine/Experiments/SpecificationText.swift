@@ -38,14 +38,9 @@ package struct SpecificationText {
 
   private var invalidUTF8: Int? {
     if String(validating: bytes, as: UTF8.self) != nil { return nil }
-    var (low, high) = (0, bytes.count)
-    // The longest beginning that is whole but for its last character.
-    while low < high {
-      let middle = (low + high + 1) / 2
-      let isWhole = (0...min(3, middle)).contains { String(validating: bytes[..<(middle - $0)], as: UTF8.self) != nil }
-      if isWhole { low = middle } else { high = middle - 1 }
-    }
-    return max(0, low - 1)
+    var (iterator, decoder, place) = (bytes.makeIterator(), Unicode.UTF8(), 0)
+    while case .scalarValue(let scalar) = decoder.decode(&iterator) { place += Unicode.UTF8.width(scalar) }
+    return place
   }
 
   // MARK: Values
@@ -165,6 +160,7 @@ package struct SpecificationText {
       case UInt8(ascii: "\\"):
         at += 1
         guard let next = peek, "\"\\/bfnrtu".utf8.contains(next) else {
+          at -= 1
           throw wrong("an escape that JSON doesn't have", #"\n, \t, \", \\ or \u followed by four digits"#)
         }
         at += 1

@@ -82,7 +82,9 @@ extension ComparisonRun {
       }
       isPartial = true
     }
-    progress.finish("followed \(spec.tuning.steps) steps of tuning on \(task.name), \(courses.count) repetitions")
+    progress.finish(
+      "followed \(spec.tuning.steps) steps of tuning on \(task.name), \(courses.count) repetition\(courses.count == 1 ? "" : "s")"
+    )
     return StepsToICL(
       task: task.name, spec: spec, steps: steps, repetitions: courses, isPartial: isPartial,
       provenance: ExperimentProvenance(

@@ -101,7 +101,7 @@ struct TaskVectorRun {
       }
       isPartial = true
     }
-    progress.finish("task vectors of \(task.name): \(rows.count) repetitions")
+    progress.finish("task vectors of \(task.name): \(rows.count) repetition\(rows.count == 1 ? "" : "s")")
     return TaskVectors(
       task: task.name, spec: spec, layerCount: depth, headCount: headCount, repetitions: rows, isPartial: isPartial,
       provenance: ExperimentProvenance(

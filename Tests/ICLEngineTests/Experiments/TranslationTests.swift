@@ -223,7 +223,7 @@ import Testing
     (#"{"labelWords": "arbitary"}"#, "key labelWords", "arbitrary"),
     (#"{"demonstrationTask": "sentimant"}"#, "key demonstrationTask", "sentiment, topic"),
     (#"{"queries": null, "seed": []}"#, "key seed", "[]"),
-    ("[1]", "specification", "[1]"), (#"{"seed": 1"#, "specification", "comma"),
+    ("[1]", "specification", "[1]"), (#"{"seed": 1"#, "specification", "never closed"),
   ])
   func `is told its key, and what should be there`(json: String, key: String, part: String) {
     let error = #expect(throws: EngineError.self) { try ComparisonSpec(json: json) }
