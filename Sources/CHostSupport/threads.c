@@ -276,6 +276,13 @@ void chs_ask_to_stop(uint64_t run) {
   for (chs_thread *t = atomic_load(&all_threads); t; t = t->next)
     if (t->role == CHS_CELL && atomic_load(&t->run) == run) atomic_store(&t->asked, true);
 }
+bool chs_is_run_asked_to_stop(void) {
+  uint64_t run = chs_current_run();
+  if (!run) return false;
+  for (chs_thread *t = atomic_load(&all_threads); t; t = t->next)
+    if (t->role == CHS_CELL && atomic_load(&t->run) == run) return atomic_load(&t->asked);
+  return false;
+}
 void chs_keep_next_value(void) {
   if (chs_self) chs_self->keeps = true;
 }

@@ -27,6 +27,19 @@ public func __await<Value: ~Copyable, Failure: Error>(
   return try answer.take()
 }
 
+/// Where top-level code goes on after it waited: hands the value on, unless the cell was interrupted, which then ends
+/// here whatever the cancelled code returned.
+@discardableResult
+public func __resumed<Value: ~Copyable>(_ value: consuming Value) -> Value {
+  __resumed()
+  return value
+}
+
+/// The same where there is no value: in a `catch`, in a loop over an asynchronous sequence and behind it.
+public func __resumed() {
+  if chs_is_run_asked_to_stop() { chs_park(CHS_INTERRUPTED, 0, nil) }
+}
+
 /// Carries a value from a task to the thread that waits for it.
 private final class Answer<Value: ~Copyable, Failure: Error>: @unchecked Sendable {
   // `result` is written once before `done` is signalled and taken only after it was waited for.

@@ -4,6 +4,7 @@ What a script shows is asked of `swiftc`; the run loop that ends such a script s
 """
 
 import pytest
+from harness import get
 from swiftc import one_file
 
 # Prints of the main actor come in the order in which a script has them.
@@ -115,8 +116,23 @@ def test_top_level_code_runs_on_the_main_actor_as_in_a_script(own_kernel, form):
     assert expected.compiles, expected.errors
     shown = ""
     for cell in cells:
-        shown += own_kernel.run(cell).stream()
+        shown += printed_meanwhile(own_kernel, cell)
     assert shown == expected.stdout
+
+
+def printed_meanwhile(kernel, cell):
+    """What is printed while a cell runs, in order: what an earlier cell began prints to that cell."""
+    identifier = kernel.submit(cell)
+    text = ""
+    while True:
+        message = get(kernel.client.iopub_channel, 60)
+        if message["msg_type"] == "stream":
+            text += message["content"]["text"]
+        is_own = message["parent_header"].get("msg_id") == identifier
+        if is_own and message["content"].get("execution_state") == "idle":
+            break
+    assert kernel.reply(identifier)["content"]["status"] == "ok"
+    return text
 
 
 @pytest.mark.parametrize("form", MODE_SIX)

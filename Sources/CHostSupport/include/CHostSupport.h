@@ -90,6 +90,8 @@ _Noreturn void chs_leave_entry(void);
 void chs_ask_to_stop(uint64_t run);
 /// Whether the calling thread, of a cell's top-level code, was asked to.
 bool chs_is_asked_to_stop(void);
+/// The same, asked on any thread that works for the run.
+bool chs_is_run_asked_to_stop(void);
 
 /// Says that the value which the calling thread's top-level code awaits next goes into a variable, behind which the cell
 /// may end as well.

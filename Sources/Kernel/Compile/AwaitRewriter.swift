@@ -56,9 +56,9 @@ struct AwaitRewriter {
       if let (type, value) = deferredAssignment(expression) {
         wrapValue(value, type: type)
       } else {
-        wrapStatement(item.trimmedUTF8Range)
+        wrapStatement(Syntax(item.item))
       }
-    case .stmt(let statement): rewrite(statement, item.trimmedUTF8Range)
+    case .stmt(let statement): rewrite(statement)
     }
   }
 
@@ -68,7 +68,7 @@ struct AwaitRewriter {
 
   // MARK: Statements
 
-  private mutating func rewrite(_ statement: StmtSyntax, _ range: Range<Int>) {
+  private mutating func rewrite(_ statement: StmtSyntax) {
     if let node = statement.as(GuardStmtSyntax.self) {
       // What it binds is for the statements behind it.
       rewrite(node.conditions)
@@ -80,7 +80,7 @@ struct AwaitRewriter {
     } else if setsDeferred(statement) {
       rewriteParts(of: Syntax(statement))
     } else {
-      wrapStatement(range, isFunction: CatchSearch.finds(in: statement))
+      wrapStatement(Syntax(statement), isFunction: CatchSearch.finds(in: statement))
     }
   }
 
@@ -112,7 +112,7 @@ struct AwaitRewriter {
     case .forStmt(let node) where node.awaitKeyword == nil:
       wrapValue(node.sequence)
       rewriteAll(node.body.statements)
-    default: wrapStatement(node.trimmedUTF8Range)
+    default: wrapStatement(node)
     }
   }
 
@@ -162,7 +162,9 @@ struct AwaitRewriter {
   /// taking a single `if` for the closure's value.
   ///
   /// In a closure, `catch` knows nothing of the type of what was thrown: that takes a function.
-  private mutating func wrapStatement(_ range: Range<Int>, isFunction: Bool = false) {
+  private mutating func wrapStatement(_ node: Syntax, isFunction: Bool = false) {
+    let range = node.trimmedUTF8Range
+    edits.append(ResumptionMarks.edits(for: node))
     let opening =
       isFunction
       ? "do { @MainActor func \(Self.function)() async throws { "
@@ -198,7 +200,7 @@ struct AwaitRewriter {
 
 /// Whether a node holds an `await` that belongs to its own level of code, outside of closures and functions, which may
 /// be asynchronous themselves.
-private final class AwaitSearch: SyntaxAnyVisitor {
+final class AwaitSearch: SyntaxAnyVisitor {
   private var isFound = false
 
   static func finds(in node: some SyntaxProtocol) -> Bool {

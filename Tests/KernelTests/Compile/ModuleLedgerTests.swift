@@ -149,7 +149,7 @@ import Testing
 /// What a cell is told that doesn't compile.
 @Suite struct FailureChoiceTests {
   private func failure(_ messages: String...) -> CompileFailure {
-    .diagnostics(messages.map { Diagnostic(severity: .error, message: $0, file: "Cell[1]", line: 1, column: 1) })
+    .diagnostics(messages.map { Diagnostic(severity: .error, message: $0, file: "In[1]", line: 1, column: 1) })
   }
   private func messages(_ failure: CompileFailure) -> [String] {
     if case .diagnostics(let found) = failure { found.map(\.message) } else { [] }

@@ -105,11 +105,11 @@ import Testing
     #expect(
       text == """
         FatalError: Index out of range
-          at inner(_:) Cell[1]:2
+          at inner(_:) In[1]:2
              2 |   a[9]
-          at outer() Cell[2]:2
+          at outer() In[2]:2
              2 |   inner([1])
-          at top level Cell[2]:5
+          at top level In[2]:5
              5 | outer()
         """)
   }
