@@ -1,9 +1,8 @@
 import Foundation
+import NotebookCharts
 import NotebookDisplay
 import Synchronization
 import Testing
-
-@testable import NotebookCharts
 
 private func texts(_ chart: Chart) -> [String] { Reader.texts(chart.svg) }
 
@@ -92,15 +91,22 @@ struct ChartTests {
 
   @Test("Colours, stacks and places follow Swift Charts")
   func stacks() {
-    let plan = ChartPlan(
-      Chart([("a", 1.0, "x"), ("a", 2, "y"), ("a", -1, "z"), ("b", 3, "x")], id: \.0) { row in
-        BarMark(x: .value("k", row.0), y: .value("v", row.1)).foregroundStyle(by: .value("c", row.2))
-      })
-    #expect(plan.shapes.map { $0.y0?.place } == [0, 1, 0, 0])
-    #expect(plan.shapes.map { $0.y1?.place } == [1, 3, -1, 3])
-    #expect(plan.colorNames == ["x", "y", "z"])
-    #expect(plan.x.categories == ["a", "b"])
-    #expect(plan.y.low <= -1 && plan.y.high >= 3)
+    let chart = Chart([("a", 1.0, "x"), ("a", 2, "y"), ("a", -1, "z"), ("b", 3, "x")], id: \.0) { row in
+      BarMark(x: .value("k", row.0), y: .value("v", row.1)).foregroundStyle(by: .value("c", row.2))
+    }
+    // Rounded rectangles, without the legend's and the ground: left, top and height of each bar.
+    let bars = chart.svg.matches(of: /<rect x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)" rx="2" class/)
+      .filter { (Double($0.3) ?? 0) > 20 }
+      .map { (left: Double($0.1) ?? 0, top: Double($0.2) ?? 0, height: Double($0.4) ?? 0) }
+    #expect(bars.count == 4)
+    guard bars.count == 4 else { return }
+    let unit = bars[0].height
+    func near(_ a: Double, _ b: Double) -> Bool { (a - b).magnitude < 0.05 }
+    #expect(near(bars[1].height, 2 * unit) && near(bars[2].height, unit) && near(bars[3].height, 3 * unit))
+    // The second stands on the first; the third hangs below zero, where the first begins.
+    #expect(near(bars[1].top + bars[1].height, bars[0].top) && near(bars[2].top, bars[0].top + unit))
+    #expect(bars[0].left == bars[2].left && bars[3].left > bars[0].left)
+    #expect(texts(chart).prefix(3) == ["x", "y", "z"])
   }
 
   @Test("Values that are missing break a line")
@@ -196,8 +202,7 @@ struct ChartTests {
         LineMark(x: .value("x", 1), y: .value("y", 1)).foregroundStyle(by: .value("s", "series \(i)"))
       },
     ] {
-      let plan = ChartPlan(chart)
-      let boxes = ChartRenderer.texts(plan)
+      let boxes = ChartRenderer.texts(chart)
       for (index, box) in boxes.enumerated() {
         #expect(!boxes.dropFirst(index + 1).contains(where: box.meets))
         #expect(box.left >= 0 && box.top >= 0)

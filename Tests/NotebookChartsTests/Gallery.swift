@@ -36,9 +36,9 @@ enum Rows {
 }
 
 enum Gallery {
-  static var all: [Example] { lines + bars + points + matrices + distributions + more }
+  static var all: [Example] { lineCharts + barCharts + pointCharts + matrices + distributions + more }
 
-  static var lines: [Example] {
+  static var lineCharts: [Example] {
     [
       // gallery: Lines with names at their ends
       Example(
@@ -113,7 +113,7 @@ enum Gallery {
     ]
   }
 
-  static var bars: [Example] {
+  static var barCharts: [Example] {
     [
       // gallery: Bars
       Example(
@@ -181,7 +181,7 @@ enum Gallery {
     ]
   }
 
-  static var points: [Example] {
+  static var pointCharts: [Example] {
     [
       // gallery: Points in groups
       Example(

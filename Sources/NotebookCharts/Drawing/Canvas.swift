@@ -1,24 +1,24 @@
 import NotebookDisplay
 
-struct Point: Equatable {
-  var x: Double
-  var y: Double
-  init(_ x: Double, _ y: Double) {
+package struct Point: Equatable {
+  package var x: Double
+  package var y: Double
+  package init(_ x: Double, _ y: Double) {
     self.x = x
     self.y = y
   }
 }
 
 /// A box of the picture; y grows downwards.
-struct Box: Equatable {
-  var left: Double
-  var top: Double
-  var right: Double
-  var bottom: Double
+package struct Box: Equatable {
+  package var left: Double
+  package var top: Double
+  package var right: Double
+  package var bottom: Double
   var width: Double { right - left }
   var height: Double { bottom - top }
   var middle: Point { Point((left + right) / 2, (top + bottom) / 2) }
-  func meets(_ other: Box) -> Bool {
+  package func meets(_ other: Box) -> Bool {
     left < other.right && other.left < right && top < other.bottom && other.top < bottom
   }
   func contains(_ other: Box) -> Bool {

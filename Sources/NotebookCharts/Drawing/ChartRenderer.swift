@@ -1,5 +1,5 @@
 /// Lays a chart out and draws it as SVG.
-struct ChartRenderer {
+package struct ChartRenderer {
   let plan: ChartPlan
   let size: (width: Double, height: Double)
   var canvas: Canvas
@@ -21,7 +21,7 @@ struct ChartRenderer {
   }
 
   /// Where the picture has texts.
-  static func texts(_ plan: ChartPlan) -> [Box] { drawn(plan.chart).renderer.canvas.texts }
+  package static func texts(_ chart: Chart) -> [Box] { drawn(chart).renderer.canvas.texts }
 
   private static func drawn(_ chart: Chart) -> (renderer: ChartRenderer, notes: [String]) {
     let plan = ChartPlan(chart)

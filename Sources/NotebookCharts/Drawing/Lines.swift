@@ -1,5 +1,5 @@
 /// How a line goes through points, as path commands.
-enum Lines {
+package enum Lines {
   static func path(_ points: [Point], _ method: InterpolationMethod, _ canvas: Canvas) -> String {
     guard points.count > 1 else { return "" }
     switch method.kind {
@@ -67,7 +67,7 @@ enum Lines {
   }
 
   /// Of each column of the picture: the first, lowest, highest and last point. The drawn line covers the same places.
-  static func thinned(_ points: [Point], columns: Int) -> [Point] {
+  package static func thinned(_ points: [Point], columns: Int) -> [Point] {
     guard points.count > 4 * columns, columns > 0, let first = points.first, let last = points.last else {
       return points
     }

@@ -1,5 +1,5 @@
 import Dispatch
-import NotebookDisplay
+package import NotebookDisplay
 import Synchronization
 
 /// A chart that is drawn again in its place while work goes on.
@@ -31,7 +31,9 @@ public final class LiveChart: Sendable {
     self.init(id: id, interval: interval, sink: nil) { DispatchTime.now().uptimeNanoseconds }
   }
 
-  init(id: String?, interval: Double, sink: (any DisplaySink)?, now: @escaping @Sendable () -> UInt64) {
+  package init(
+    id: String?, interval: Double, sink: (any DisplaySink)?, now: @escaping @Sendable () -> UInt64
+  ) {
     self.id = id ?? "chart-" + String(UInt64.random(in: .min ... .max), radix: 36)
     self.interval = UInt64(min(max(interval.isFinite ? interval : 0.1, 0.1), 3600) * 1e9)
     self.now = now

@@ -1,16 +1,16 @@
 import Foundation
 
 /// Days, months and years of UTC in the Gregorian calendar, computed here: the same on every machine.
-struct CivilDate: Equatable {
-  var year: Int
+package struct CivilDate: Equatable {
+  package var year: Int
   /// 1…12 and 1…31.
-  var month: Int
-  var day: Int
+  package var month: Int
+  package var day: Int
   /// Seconds since midnight, 0…86,399.
   var second: Int
 
   /// Seconds since 1970 are held to some 290,000 years at either side.
-  init(_ seconds: Double) {
+  package init(_ seconds: Double) {
     let whole = Int(min(max(seconds.isFinite ? seconds : 0, -9e12), 9e12).rounded(.down))
     let day = Int((Double(whole) / 86_400).rounded(.down))
     second = whole - day * 86_400
@@ -27,7 +27,7 @@ struct CivilDate: Equatable {
   }
 
   /// Midnight; months beyond 1…12 count into other years.
-  static func seconds(year: Int, month: Int, day: Int = 1) -> Double {
+  package static func seconds(year: Int, month: Int, day: Int = 1) -> Double {
     let months = year * 12 + month - 1
     let year = Int((Double(months) / 12).rounded(.down))
     let month = months - year * 12 + 1
@@ -113,10 +113,10 @@ enum CalendarUnit: Sendable, Equatable {
 }
 
 /// Dates as charts write them.
-enum DateText {
+package enum DateText {
   static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
-  static func full(_ seconds: Double) -> String {
+  package static func full(_ seconds: Double) -> String {
     guard seconds.isFinite else { return "undefined" }
     let date = CivilDate(seconds)
     let day = "\(date.year)-\(two(date.month))-\(two(date.day))"

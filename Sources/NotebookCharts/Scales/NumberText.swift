@@ -1,5 +1,5 @@
 /// Numbers as charts write them: without the reader's locale, so that the bytes are the same everywhere.
-enum NumberText {
+package enum NumberText {
   /// With `decimals` digits after the point, thousands apart; a minus sign, not a hyphen.
   static func fixed(_ value: Double, _ decimals: Int) -> String {
     guard value.isFinite else { return value.isNaN ? "undefined" : (value < 0 ? "−∞" : "∞") }
@@ -34,7 +34,7 @@ enum NumberText {
   }
 
   /// The labels of an axis' values: all with the same number of digits after the point.
-  static func ticks(_ values: [Double]) -> [String] {
+  package static func ticks(_ values: [Double]) -> [String] {
     let sizes = values.filter { $0 != 0 && $0.isFinite }.map { exponent($0) }
     guard let greatest = sizes.max() else { return values.map { fixed($0, 0) } }
     if greatest >= 7 || greatest < -4 { return values.map { $0 == 0 ? "0" : scientific($0) } }

@@ -1,7 +1,7 @@
 import Foundation
 
 /// From values to places along one axis.
-struct Scale {
+package struct Scale {
   var kind: ScaleType.Kind
   var constant = 1.0
   /// Numbers or seconds; of categories, unused.
@@ -104,7 +104,7 @@ struct Scale {
     return NumberText.scaled(50, exponent)
   }
 
-  static func round(_ low: Double, _ high: Double, _ count: Int) -> [Double] {
+  package static func round(_ low: Double, _ high: Double, _ count: Int) -> [Double] {
     let (low, high) = (min(low, high), max(low, high))
     let step = step(low, high, count)
     return multiples(of: step, low, high)
