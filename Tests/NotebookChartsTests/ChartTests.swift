@@ -126,13 +126,16 @@ struct ChartTests {
     #expect(chart.data.csv == "layer,norm,run\r\n1,0.30000000000000004,\"a,b\"\r\n")
   }
 
-  @Test("Numbers are written without a locale", arguments: [
-    ([0.0, 0.1, 0.2, 0.3], ["0.0", "0.1", "0.2", "0.3"]), ([0, 5, 10], ["0", "5", "10"]),
-    ([-20_000, 0, 20_000], ["−20,000", "0", "20,000"]), ([0, 2e7], ["0", "2e7"]), ([1e-5, 2e-5], ["1e−5", "2e−5"]),
-  ])
+  @Test(
+    "Numbers are written without a locale",
+    arguments: [
+      ([0.0, 0.1, 0.2, 0.3], ["0.0", "0.1", "0.2", "0.3"]), ([0, 5, 10], ["0", "5", "10"]),
+      ([-20_000, 0, 20_000], ["−20,000", "0", "20,000"]), ([0, 2e7], ["0", "2e7"]), ([1e-5, 2e-5], ["1e−5", "2e−5"]),
+    ])
   func numbers(values: [Double], labels: [String]) { #expect(NumberText.ticks(values) == labels) }
 
-  @Test("Ticks are round and within", arguments: [(0.0, 1.0), (-3.7, 12.2), (0, 7), (1e-7, 5e-7), (990, 1013), (-1e9, 1e9)])
+  @Test(
+    "Ticks are round and within", arguments: [(0.0, 1.0), (-3.7, 12.2), (0, 7), (1e-7, 5e-7), (990, 1013), (-1e9, 1e9)])
   func ticks(low: Double, high: Double) {
     for count in 2...10 {
       let ticks = Scale.round(low, high, count)
@@ -141,10 +144,12 @@ struct ChartTests {
     }
   }
 
-  @Test("Days are those of the calendar", arguments: [
-    (0.0, "1970-01-01"), (951_782_400, "2000-02-29"), (-86_400, "1969-12-31"), (4_107_542_400, "2100-03-01"),
-    (-62_135_596_800, "1-01-01"),
-  ])
+  @Test(
+    "Days are those of the calendar",
+    arguments: [
+      (0.0, "1970-01-01"), (951_782_400, "2000-02-29"), (-86_400, "1969-12-31"), (4_107_542_400, "2100-03-01"),
+      (-62_135_596_800, "1-01-01"),
+    ])
   func days(seconds: Double, text: String) {
     #expect(DateText.full(seconds) == text)
     let date = CivilDate(seconds)

@@ -189,8 +189,9 @@ enum Gallery {
         chart: Chart(Array(Rows.noise(120).enumerated()), id: \.offset) { index, value in
           PointMark(
             x: .value("first component", value + Double(index % 3)),
-            y: .value("second component", Rows.noise(120, seed: 7)[index]))
-            .foregroundStyle(by: .value("label", ["positive", "negative", "neutral"][index % 3]))
+            y: .value("second component", Rows.noise(120, seed: 7)[index])
+          )
+          .foregroundStyle(by: .value("label", ["positive", "negative", "neutral"][index % 3]))
         }
         .title("States of the last token")),
       // gallery: Points of different sizes

@@ -46,7 +46,8 @@ struct GalleryTests {
   static func markdown() throws -> String {
     try Gallery.all.map { example in
       let code = try code(example.name)
-      return "### \(example.name)\n\n```swift\n\(code)\n```\n\n![\(example.name)](images/charts/\(file(example.name)))\n"
+      return
+        "### \(example.name)\n\n```swift\n\(code)\n```\n\n![\(example.name)](images/charts/\(file(example.name)))\n"
     }.joined(separator: "\n")
   }
 
@@ -72,7 +73,8 @@ struct GalleryTests {
     }
   }
 
-  @Test("Every picture is well-formed, small, without script or outside reference, and says what it is", arguments: 0..<40)
+  @Test(
+    "Every picture is well-formed, small, without script or outside reference, and says what it is", arguments: 0..<40)
   func wellFormed(index: Int) throws {
     guard Gallery.all.indices.contains(index) else { return }
     let svg = Gallery.all[index].chart.svg

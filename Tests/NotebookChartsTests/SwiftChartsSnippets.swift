@@ -251,8 +251,10 @@ struct SwiftChartsSnippets {
       "a region",
       {
         Chart {
-          RectangleMark(xStart: .value("From", 2), xEnd: .value("To", 4), yStart: .value("Low", 0), yEnd: .value("High", 9))
-            .foregroundStyle(.gray.opacity(0.2))
+          RectangleMark(
+            xStart: .value("From", 2), xEnd: .value("To", 4), yStart: .value("Low", 0), yEnd: .value("High", 9)
+          )
+          .foregroundStyle(.gray.opacity(0.2))
           ForEach(0..<8, id: \.self) { PointMark(x: .value("x", $0), y: .value("y", $0)) }
         }
       }

@@ -111,7 +111,8 @@ struct Canvas {
   /// A line or closed form of the theme's own colours.
   mutating func line(_ from: Point, _ to: Point, _ color: Theme.Pair, width: Double = 1) {
     let place = "M\(n(from.x)) \(n(from.y))L\(n(to.x)) \(n(to.y))"
-    body += "<path d=\"\(place)\" class=\"ncs\(color.name)\" stroke=\"\(color.light)\""
+    body +=
+      "<path d=\"\(place)\" class=\"ncs\(color.name)\" stroke=\"\(color.light)\""
       + (width == 1 ? "" : " stroke-width=\"\(n(width))\"") + "/>\n"
   }
 
@@ -122,7 +123,8 @@ struct Canvas {
 
   mutating func rectangle(_ box: Box, _ paint: Paint, corner: Double = 0) {
     let place = "x=\"\(n(box.left))\" y=\"\(n(box.top))\" width=\"\(n(max(box.width, 0)))\""
-    body += "<rect \(place) height=\"\(n(max(box.height, 0)))\""
+    body +=
+      "<rect \(place) height=\"\(n(max(box.height, 0)))\""
       + (corner > 0 ? " rx=\"\(n(min(corner, box.width / 2, box.height / 2)))\"" : "") + attributes(paint) + "/>\n"
   }
 
@@ -201,7 +203,8 @@ struct Canvas {
   ) {
     guard !text.isEmpty else { return }
     texts.append(Self.box(text, x: x, y: y, size: size, anchor: anchor, isBold: isBold))
-    body += "<text x=\"\(n(x))\" y=\"\(n(y))\" font-size=\"\(n(size))\""
+    body +=
+      "<text x=\"\(n(x))\" y=\"\(n(y))\" font-size=\"\(n(size))\""
       + (anchor == .start ? "" : " text-anchor=\"\(anchor.rawValue)\"") + (isBold ? " font-weight=\"600\"" : "")
       + attributes(Paint(fill: color)) + ">\(text.markupEscaped)</text>\n"
   }
@@ -211,7 +214,8 @@ struct Canvas {
     guard !text.isEmpty else { return }
     let width = TextWidth.of(text, size: size)
     texts.append(Box(left: x - size * 0.94, top: y, right: x + size * 0.25, bottom: y + width))
-    body += "<text x=\"\(n(x))\" y=\"\(n(y))\" font-size=\"\(n(size))\" text-anchor=\"end\""
+    body +=
+      "<text x=\"\(n(x))\" y=\"\(n(y))\" font-size=\"\(n(size))\" text-anchor=\"end\""
       + attributes(Paint(fill: color)) + " transform=\"rotate(-90 \(n(x)) \(n(y)))\">\(text.markupEscaped)</text>\n"
   }
 
@@ -222,7 +226,8 @@ struct Canvas {
   /// where several charts stand in one page.
   mutating func beginClip(_ box: Box) {
     let view = "\(n(box.left)) \(n(box.top)) \(n(box.width)) \(n(box.height))"
-    body += "<svg x=\"\(n(box.left))\" y=\"\(n(box.top))\" width=\"\(n(box.width))\" height=\"\(n(box.height))\" "
+    body +=
+      "<svg x=\"\(n(box.left))\" y=\"\(n(box.top))\" width=\"\(n(box.width))\" height=\"\(n(box.height))\" "
       + "viewBox=\"\(view)\" overflow=\"hidden\">\n"
   }
   mutating func endClip() { body += "</svg>\n" }

@@ -73,7 +73,8 @@ extension ChartPlan {
       if decades >= 1 {
         low = NumberText.scaled(1, NumberText.exponent(low))
         let top = NumberText.scaled(1, NumberText.exponent(high))
-        high = high <= top * 1.0001 ? top : high <= 3 * top ? 3 * top : NumberText.scaled(1, NumberText.exponent(high) + 1)
+        high =
+          high <= top * 1.0001 ? top : high <= 3 * top ? 3 * top : NumberText.scaled(1, NumberText.exponent(high) + 1)
       }
     }
     var scale = Scale(kind: kind, constant: spec.type?.constant ?? 1, low: low, high: high)
@@ -166,7 +167,9 @@ extension ChartPlan {
         guard shape.kind != .rule else { return false }
         let all = values(shape).compactMap { $0 }.filter { $0 != .missing }
         // Bars and areas reach down to the axis: what counts is their other end.
-        if shape.kind == .bar || shape.kind == .area, scale.kind == .log { return all.allSatisfy { !scale.contains($0) } }
+        if shape.kind == .bar || shape.kind == .area, scale.kind == .log {
+          return all.allSatisfy { !scale.contains($0) }
+        }
         return !all.isEmpty && all.contains { !scale.contains($0) }
       }
     }

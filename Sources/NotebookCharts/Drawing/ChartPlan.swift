@@ -292,7 +292,7 @@ struct ChartPlan {
         dash: hasLines ? stroke(of: style).dash : nil)
     }
     legend = colorNames.map { name in
-      let example = marks.first { $0.hasStyle && $0.style.colorBy?.value.text == name }?.style ?? MarkStyle()
+      let example = marks.first { $0.colorBy?.text == name }?.style ?? MarkStyle()
       return item(name.isEmpty ? "none" : name, color(named: name), example)
     }
     let said = Set(colorNames)
@@ -312,9 +312,12 @@ struct ChartPlan {
       colorRange == nil, (2...12).contains(colorNames.count), legend.count == colorNames.count
     else { return false }
     var hasLine: Set<String> = []
+    var last: PlottedValue?
     for shape in shapes {
-      let style = marks[shape.mark].style
-      if shape.kind == .line, let name = style.colorBy?.value.text { hasLine.insert(name) }
+      if shape.kind == .line, let value = marks[shape.mark].colorBy, value != last {
+        hasLine.insert(value.text)
+        last = value
+      }
       if shape.kind == .bar || shape.kind == .rectangle { return false }
     }
     return hasLine.count == colorNames.count

@@ -126,7 +126,8 @@ package struct ChartRenderer {
     let isSmall = facet != nil
     let isShown = { (spec: AxisSpec) in spec.visibility != .hidden }
     var top = outer.top + 8
-    let yTitle = isShown(ySpec) && (!isSmall || column == 0 && (facet ?? 0) == 0 || isSmall && column == 0) ? plan.yTitle : ""
+    let yTitle =
+      isShown(ySpec) && (!isSmall || column == 0 && (facet ?? 0) == 0 || isSmall && column == 0) ? plan.yTitle : ""
     if !yTitle.isEmpty {
       canvas.text(
         TextWidth.fitted(yTitle, size: Theme.smallSize, width: outer.width), x: outer.left, y: top + 7,
@@ -159,7 +160,7 @@ package struct ChartRenderer {
     let axis = XAxisLayout(
       x, xSpec, isShown: isShown(xSpec), left: left, right: right,
       limits: (outer.left - 6, facet == nil ? size.width - 4 : outer.right + 2), most: lineCount,
-      height: (bottom - top) * 0.4)
+      height: (bottom - top) * 0.5)
     bottom -= axis.height
     if y.isCategory {
       place(&y, top, bottom, ySpec)
@@ -192,7 +193,8 @@ package struct ChartRenderer {
   /// Points and lines keep away from the plot's edges, bars have room of their own.
   private func innerPadding() -> (start: Double, end: Double) {
     let range = plan.chart.x.range
-    let needs = !plan.x.isCategory && plan.shapes.contains { $0.kind == .point || $0.kind == .line || $0.kind == .errorBar }
+    let needs =
+      !plan.x.isCategory && plan.shapes.contains { $0.kind == .point || $0.kind == .line || $0.kind == .errorBar }
     let own = needs ? 7.0 : 0
     return (max(range.start, own), max(range.end, own))
   }

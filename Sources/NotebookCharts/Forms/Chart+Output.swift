@@ -120,7 +120,8 @@ extension Chart {
     }
     guard process.terminationStatus == 0 else {
       throw ChartError(
-        .renderingFailed, "\(program) could not write \(path) (status \(process.terminationStatus)): \(text.prefix(400))"
+        .renderingFailed,
+        "\(program) could not write \(path) (status \(process.terminationStatus)): \(text.prefix(400))"
       )
     }
   }

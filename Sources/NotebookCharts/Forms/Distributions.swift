@@ -3,7 +3,7 @@
 /// One box for each entry: from the lower to the upper quartile with the median, whiskers to the outermost values
 /// within one and a half times the box, and a point for each value beyond (Tukey 1977).
 public func box<Value: Plottable>(_ groups: [String: [Value]]) -> Chart {
-  boxes(groups.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
+  boxes(groups.sorted { Numbers.precedes($0.key, $1.key) }.map { ($0.key, $0.value) })
 }
 
 /// The box of one list of values.
@@ -11,7 +11,7 @@ public func box<Value: Plottable>(_ values: some Sequence<Value>) -> Chart { box
 
 /// One violin for each entry: how densely the values lie, with the median and the middle half.
 public func violin<Value: Plottable>(_ groups: [String: [Value]]) -> Chart {
-  violins(groups.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
+  violins(groups.sorted { Numbers.precedes($0.key, $1.key) }.map { ($0.key, $0.value) })
 }
 
 /// The violin of one list of values.

@@ -2,6 +2,26 @@ import Foundation
 
 /// The few statistics that quick forms draw.
 enum Numbers {
+  /// Names in the order in which people count: "layer 2" before "layer 10".
+  static func precedes(_ one: String, _ other: String) -> Bool {
+    func parts(_ name: String) -> [(text: Substring, number: Double?)] {
+      var result: [(Substring, Double?)] = []
+      var rest = name[...]
+      while let first = rest.first {
+        let isDigit = first.isASCII && first.isNumber
+        let part = rest.prefix { ($0.isASCII && $0.isNumber) == isDigit }
+        result.append((part, isDigit ? Double(part) : nil))
+        rest = rest[part.endIndex...]
+      }
+      return result
+    }
+    for (a, b) in zip(parts(one), parts(other)) where a.text != b.text {
+      if let first = a.number, let second = b.number, first != second { return first < second }
+      return a.text < b.text
+    }
+    return one < other
+  }
+
   /// The value below which `share` of the sorted values lie, by linear interpolation between ranks.
   static func quantile(_ sorted: [Double], _ share: Double) -> Double {
     guard let first = sorted.first else { return .nan }

@@ -18,13 +18,13 @@ public func plot<Y: Plottable>(_ y: some Sequence<Y>) -> Chart {
 
 /// One line for each entry, named by its key, in the order of the keys; the values from 0 on.
 public func plot<Y: Plottable>(_ lines: [String: [Y]]) -> Chart {
-  named(lines.sorted { $0.key < $1.key }.map { ($0.key, Array($0.value.indices), $0.value) })
+  named(lines.sorted { Numbers.precedes($0.key, $1.key) }.map { ($0.key, Array($0.value.indices), $0.value) })
 }
 
 /// One line for each entry, over the same `x`.
 public func plot<X: Plottable, Y: Plottable>(_ x: some Sequence<X>, _ lines: [String: [Y]]) -> Chart {
   let x = Array(x)
-  return named(lines.sorted { $0.key < $1.key }.map { ($0.key, x, $0.value) })
+  return named(lines.sorted { Numbers.precedes($0.key, $1.key) }.map { ($0.key, x, $0.value) })
 }
 
 /// The values of a function, from one end of a range to the other.
@@ -64,7 +64,7 @@ public func bars<X: Plottable, Y: Plottable>(_ names: some Sequence<X>, _ values
 
 /// One bar for each entry, in the order of the keys.
 public func bars<Y: Plottable>(_ entries: [String: Y]) -> Chart {
-  let sorted = entries.sorted { $0.key < $1.key }
+  let sorted = entries.sorted { Numbers.precedes($0.key, $1.key) }
   return paired(.bar, sorted.map(\.key), sorted.map(\.value), asNames: true)
 }
 
@@ -95,12 +95,13 @@ public func histogram<Value: Plottable>(_ values: some Sequence<Value>, bins: In
   return Chart(marks: marks).noting(left)
 }
 
-/// A matrix as cells of a colour, rows from above; with the values in the cells where they fit.
+/// A matrix as cells of a colour, rows from above; with the values in the cells where they fit. A cell that is `nil`
+/// stays empty, one that is not a number is grey.
 public func heatmap<Value: Plottable>(
   _ matrix: some Sequence<some Sequence<Value>>, rows: [String]? = nil, columns: [String]? = nil,
   values: Bool? = nil
 ) -> Chart {
-  let matrix = matrix.map { $0.map { number($0) } }
+  let matrix = matrix.map { $0.map(\.asPlotted) }
   let width = matrix.map(\.count).max() ?? 0
   var marks: [Mark] = []
   marks.reserveCapacity(matrix.count * width)
@@ -118,7 +119,8 @@ public func heatmap<Value: Plottable>(
   let columnNames = names(columns, width)
   let isWritten = values ?? (width <= 10 && matrix.count <= 16)
   for (row, line) in matrix.enumerated() {
-    for (column, value) in line.enumerated() {
+    for (column, plotted) in line.enumerated() where plotted != .missing {
+      let value = plotted.place ?? .nan
       var mark = Mark(
         .rectangle, x: Field(label: "column", value: .category(columnNames[column])),
         y: Field(label: "row", value: .category(rowNames[row])))
@@ -135,6 +137,11 @@ public func heatmap<Value: Plottable>(
   var chart = Chart(marks: marks)
   chart.x.label = ""
   chart.y.label = ""
+  if !marks.isEmpty {
+    // Rows and columns that are empty keep their places.
+    chart.x.domain.values = columnNames.map { .category($0) }
+    chart.y.domain.values = rowNames.map { .category($0) }
+  }
   if matrix.contains(where: { $0.count != width }) {
     chart = chart.noting("rows have different lengths: cells that are missing are empty")
   }
@@ -142,8 +149,9 @@ public func heatmap<Value: Plottable>(
     guard let names, names.count != count else { return nil }
     return "\(names.count) names for \(count) \(what)"
   }
-  let bad = matrix.joined().count { !$0.isFinite }
-  chart = chart.noting(bad == 0 ? nil : bad == 1 ? "1 value is not a number: grey" : "\(bad) values are not numbers: grey")
+  let bad = matrix.joined().count { $0.place == nil && $0 != .missing }
+  chart = chart.noting(
+    bad == 0 ? nil : bad == 1 ? "1 value is not a number: grey" : "\(bad) values are not numbers: grey")
   return chart.noting(counted(rows, matrix.count, "rows")).noting(counted(columns, width, "columns"))
 }
 
@@ -153,7 +161,7 @@ public func ecdf<Value: Plottable>(_ values: some Sequence<Value>) -> Chart { ec
 /// The same for each entry, named by its key.
 public func ecdf<Value: Plottable>(_ groups: [String: [Value]]) -> Chart {
   var chart = Chart(marks: [])
-  for (name, values) in groups.sorted(by: { $0.key < $1.key }) {
+  for (name, values) in groups.sorted(by: { Numbers.precedes($0.key, $1.key) }) {
     let (sorted, left) = finite(values)
     if let left { chart = chart.noting(name.isEmpty ? left : "\(name): \(left)") }
     guard let first = sorted.first else { continue }
@@ -181,7 +189,9 @@ func finite<Value: Plottable>(_ values: some Sequence<Value>) -> (sorted: [Doubl
   let all = values.map { number($0) }
   let sorted = all.filter { $0.isFinite && $0.magnitude < 1e300 }.sorted()
   let left = all.count - sorted.count
-  return (sorted, left == 0 ? nil : left == 1 ? "1 value is not finite: left out" : "\(left) values are not finite: left out")
+  return (
+    sorted, left == 0 ? nil : left == 1 ? "1 value is not finite: left out" : "\(left) values are not finite: left out"
+  )
 }
 
 private func paired<X: Plottable, Y: Plottable>(_ kind: Mark.Kind, _ x: [X], _ y: [Y], asNames: Bool = false) -> Chart {

@@ -29,6 +29,12 @@ struct Mark: Sendable {
     body(&styles[0])
   }
   var hasStyle: Bool { !styles.isEmpty }
+
+  // What is asked of every mark, without a copy of its whole style.
+  var zIndex: Double? { styles.isEmpty ? nil : styles[0].zIndex }
+  var hasAnnotations: Bool { !styles.isEmpty && !styles[0].annotations.isEmpty }
+  var offset: (x: Double, y: Double) { styles.isEmpty ? (0, 0) : styles[0].offset }
+  var colorBy: PlottedValue? { styles.isEmpty ? nil : styles[0].colorBy?.value }
 }
 
 struct MarkStyle: Sendable {
