@@ -126,3 +126,11 @@ extension Chart {
     }
   }
 }
+
+extension Chart: CustomStringConvertible {
+  /// One line, for charts within lists and structures.
+  public var description: String {
+    let count = NumberText.fixed(Double(marks.count), 0)
+    return "Chart(" + (titleText.map { "\"\($0)\", " } ?? "") + "\(count) \(marks.count == 1 ? "mark" : "marks"))"
+  }
+}

@@ -119,7 +119,7 @@ enum TextChart {
         var shade: Character = "█"
         if case .number(let value)? = style.colorBy?.value, let range = plan.colorRange {
           let share = range.high > range.low ? (value - range.low) / (range.high - range.low) : 1
-          shade = value.isFinite ? shades[min(max(Int(share * 5), 0), 4)] : "?"
+          shade = value.isFinite ? shades[share.isFinite ? min(max(Int(share * 5), 0), 4) : 4] : "?"
         }
         put(px, py, shade)
         if x.isCategory, x.band >= 2 { put(px - 1, py, shade) }
