@@ -1,4 +1,5 @@
 import Foundation
+import FoundationXML
 import NotebookCharts
 import Testing
 

@@ -1,4 +1,5 @@
 import Foundation
+import FoundationXML
 import NotebookCharts
 import Testing
 
@@ -12,10 +13,11 @@ private struct Sale: Identifiable {
   let region: String
 }
 
-private let sales: [Sale] = (0..<24).map { index in
-  Sale(
-    product: ["Tea", "Coffee", "Cocoa"][index % 3], month: Date(timeIntervalSince1970: Double(index) * 2_629_746),
-    amount: Double((index * 17) % 40 + 5), region: index % 2 == 0 ? "North" : "South")
+private let sales: [Sale] = (0..<24).map { (index: Int) -> Sale in
+  let product: String = ["Tea", "Coffee", "Cocoa"][index % 3]
+  let month = Date(timeIntervalSince1970: Double(index) * 2_629_746)
+  let amount = Double((index * 17) % 40 + 5)
+  return Sale(product: product, month: month, amount: amount, region: index % 2 == 0 ? "North" : "South")
 }
 
 private struct Reading: Identifiable {
@@ -63,7 +65,7 @@ private func points(_ rows: [Reading]) -> some ChartContent {
 
 @Suite("Code for Swift Charts")
 struct SwiftChartsSnippets {
-  private static let all: [(name: String, chart: () -> Chart)] = [
+  private static let all: [(name: String, chart: @Sendable () -> Chart)] = [
     (
       "bars of identifiable rows",
       {
