@@ -98,7 +98,7 @@ struct XAxisLayout {
       thin(limits)
     }
     let lines = places.map(\.lines.count).max() ?? 0
-    if form == .flat { height = lines == 0 ? 6 : 6 + 16 * Double(lines) }
+    if form == .flat { height = lines == 0 ? 6 : 9.5 + 16 * Double(lines) }
   }
 
   /// Every label that fits beside the one before.
@@ -181,7 +181,7 @@ struct XAxisLayout {
       }
       for (number, line) in lines.enumerated() {
         canvas.text(
-          line, x: x, y: frame.bottom + 17 + 16 * Double(number), size: Self.size, anchor: .middle, color: color)
+          line, x: x, y: frame.bottom + 20.5 + 16 * Double(number), size: Self.size, anchor: .middle, color: color)
       }
     }
   }

@@ -148,8 +148,9 @@ extension ChartPlan {
     let size = max(low.magnitude, high.magnitude)
     guard high - low <= size * 1e-12 || high - low < 1e-290 else { return }
     if kind == .log {
-      low /= 3
-      high *= 3
+      // Below, a third of it is nothing.
+      low = max(low, 1e-290) / 3
+      high = max(high, 1e-290) * 3
     } else if kind == .date {
       low -= 43_200
       high += 43_200

@@ -161,15 +161,17 @@ struct ChartPlan {
     var slotNames = Names()
     var leftOut = 0
     shapes.reserveCapacity(marks.count)
+    let plain = MarkStyle()
     for (index, mark) in marks.enumerated() {
-      let style = mark.hasStyle ? mark.style : MarkStyle()
+      let style = mark.hasStyle ? mark.style : plain
       var shape = Shape(
         mark: index, kind: mark.kind, x0: mark.x?.value, x1: mark.xEnd?.value ?? mark.x?.end, y0: mark.y?.value,
         y1: mark.yEnd?.value ?? mark.y?.end, color: color(of: style, kind: mark.kind))
       if let facet = style.facet { shape.facet = facetIndex[facet.value.text] ?? -1 }
-      let values = [shape.x0, shape.x1, shape.y0, shape.y1].compactMap { $0 }
-      let isWhole = values.allSatisfy { $0.isPlaceable && ($0.place ?? 0).magnitude < 1e300 }
-      if !isWhole, !values.contains(.missing) { leftOut += 1 }
+      let state = Self.worst(
+        Self.worst(Self.state(shape.x0), Self.state(shape.x1)), Self.worst(Self.state(shape.y0), Self.state(shape.y1)))
+      let isWhole = state == .placeable
+      if state == .notFinite { leftOut += 1 }
       switch mark.kind {
       case .line, .area:
         let key = SeriesKey(
@@ -204,6 +206,16 @@ struct ChartPlan {
     if !slotNames.all.isEmpty { placeSideBySide(slotNames.all) }
     stack()
   }
+
+  private enum State: Int { case placeable, notFinite, missing }
+  private static func state(_ value: PlottedValue?) -> State {
+    switch value {
+    case .none, .category: .placeable
+    case .missing: .missing
+    case .number(let number), .date(let number): number.magnitude < 1e300 ? .placeable : .notFinite
+    }
+  }
+  private static func worst(_ one: State, _ other: State) -> State { one.rawValue < other.rawValue ? other : one }
 
   private static func isHorizontalBar(_ mark: Mark) -> Bool {
     if mark.yEnd != nil { return false }

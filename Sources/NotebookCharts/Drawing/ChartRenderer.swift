@@ -13,11 +13,11 @@ package struct ChartRenderer {
     var from: Point
   }
 
-  static func svg(_ chart: Chart) -> (text: String, notes: [String]) {
+  static func svg(_ chart: Chart) -> (text: String, notes: [String], plan: ChartPlan) {
     let (renderer, notes) = drawn(chart)
     let document = renderer.canvas.document(
       title: chart.titleText ?? renderer.spokenTitle, description: chart.descriptionText ?? renderer.spoken)
-    return (document, notes)
+    return (document, notes, renderer.plan)
   }
 
   /// Where the picture has texts.

@@ -2,7 +2,7 @@
 extension MarkRenderer {
   func room(_ scale: Scale, alongX: Bool) -> Double {
     if scale.isCategory { return scale.band }
-    let distance = plan.roomOfMarks(alongX: alongX)
+    let distance = alongX ? distances.x : distances.y
     guard distance > 0, let from = scale.position(scale.low),
       let to = scale.position(min(scale.low + distance, scale.high))
     else { return 12 }

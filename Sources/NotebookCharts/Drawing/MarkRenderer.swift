@@ -6,6 +6,8 @@ struct MarkRenderer {
   let frame: Box
   let facet: Int?
   let namesAtEnds: Bool
+  /// Of bars and rectangles on an axis of numbers: how far they are apart.
+  let distances: (x: Double, y: Double)
   var notes: [String] = []
   var ends: [ChartRenderer.EndLabel] = []
   /// Texts that had no room.
@@ -34,6 +36,7 @@ struct MarkRenderer {
     self.frame = frame
     self.facet = facet
     self.namesAtEnds = namesAtEnds
+    distances = (plan.roomOfMarks(alongX: true), plan.roomOfMarks(alongX: false))
   }
 
   func style(_ shape: Shape) -> MarkStyle {

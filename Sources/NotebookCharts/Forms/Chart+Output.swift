@@ -7,11 +7,14 @@ extension Chart {
 
   public var mimeBundle: MIMEBundle {
     let drawn = ChartRenderer.svg(self)
-    return MIMEBundle(data: ["image/svg+xml": drawn.text, "text/plain": TextChart.text(self, notes: drawn.notes)])
+    return MIMEBundle(data: ["image/svg+xml": drawn.text, "text/plain": TextChart.text(drawn.plan, notes: drawn.notes)])
   }
 
   /// A drawing in characters, and the first rows of the data.
-  public var plainText: String { TextChart.text(self, notes: ChartRenderer.svg(self).notes) }
+  public var plainText: String {
+    let drawn = ChartRenderer.svg(self)
+    return TextChart.text(drawn.plan, notes: drawn.notes)
+  }
 
   /// The values as they were given, one row for each mark: full precision, nothing for `nil`.
   public var data: Table {

@@ -8,8 +8,8 @@ enum TextChart {
   private static let shades: [Character] = ["·", "░", "▒", "▓", "█"]
   private static let rowLimit = 12
 
-  static func text(_ chart: Chart, notes: [String]) -> String {
-    let plan = ChartPlan(chart)
+  static func text(_ plan: ChartPlan, notes: [String]) -> String {
+    let chart = plan.chart
     var parts: [String] = []
     if let title = chart.titleText { parts.append(title) }
     if let subtitle = chart.subtitleText { parts.append(subtitle) }
@@ -84,6 +84,7 @@ enum TextChart {
     if y.isReversed { swap(&y.start, &y.end) }
     var cells = [[Character]](repeating: [Character](repeating: " ", count: columns), count: rows)
     func put(_ px: Double, _ py: Double, _ sign: Character, over: Bool = true) {
+      guard px.isFinite, py.isFinite else { return }
       let column = Int(x.isCategory ? px.rounded(.down) : px.rounded())
       let row = Int(y.isCategory ? py.rounded(.down) : py.rounded())
       guard cells.indices.contains(row), cells[row].indices.contains(column), over || cells[row][column] == " " else {
@@ -92,9 +93,10 @@ enum TextChart {
       cells[row][column] = sign
     }
     var last: [Int: (Double, Double)] = [:]
+    let places = Dictionary(plan.colorNames.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
     for shape in shapes {
-      let style = plan.marks[shape.mark].hasStyle ? plan.marks[shape.mark].style : MarkStyle()
-      let index = style.colorBy.flatMap { field in plan.colorNames.firstIndex(of: field.value.text) } ?? 0
+      let colorBy = plan.marks[shape.mark].colorBy
+      let index = colorBy.flatMap { places[$0.text] } ?? 0
       let sign = signs[index % signs.count]
       let px = shape.x0.flatMap(x.position)
       let py = shape.y0.flatMap(y.position)
@@ -117,7 +119,7 @@ enum TextChart {
       case .rectangle:
         guard let px, let py else { continue }
         var shade: Character = "█"
-        if case .number(let value)? = style.colorBy?.value, let range = plan.colorRange {
+        if case .number(let value)? = colorBy, let range = plan.colorRange {
           let share = range.high > range.low ? (value - range.low) / (range.high - range.low) : 1
           shade = value.isFinite ? shades[share.isFinite ? min(max(Int(share * 5), 0), 4) : 4] : "?"
         }

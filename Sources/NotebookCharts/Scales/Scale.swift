@@ -45,8 +45,9 @@ package struct Scale {
     let place = transformed(number)
     guard place.isFinite, to > from else { return place.isFinite ? (start + end) / 2 : nil }
     // Far outside of the domain, finite but held, so that no number in the picture is out of all proportion.
-    let share = min(max((place - from) / (to - from), -20), 21)
-    return start + (end - start) * share
+    let share = (place - from) / (to - from)
+    guard share.isFinite else { return nil }
+    return start + (end - start) * min(max(share, -20), 21)
   }
 
   func contains(_ value: PlottedValue) -> Bool {
