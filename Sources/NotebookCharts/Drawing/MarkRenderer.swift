@@ -25,7 +25,7 @@ struct MarkRenderer {
   /// Points of all lines together, and spots of all point marks.
   static let lineLimit = 14_000
   static let spotLimit = 18_000
-  static let boxLimit = 5_000
+  static let boxLimit = 4_000
   /// More symbols than these are drawn as spots without edges.
   static let symbolLimit = 1_200
 
