@@ -36,7 +36,8 @@ struct ChartTests {
   @Test(
     "One point, a constant, and values of any size give an axis with round numbers",
     arguments: [
-      [5.0], [3, 3, 3], [0, 0], [1e-300, 2e-300], [1e299, -1e299], [1e15, 1e15 + 1], [-1e-9, 1e-9], [Double.leastNonzeroMagnitude, 0],
+      [5.0], [3, 3, 3], [0, 0], [1e-300, 2e-300], [1e299, -1e299], [1e15, 1e15 + 1], [-1e-9, 1e-9],
+      [Double.leastNonzeroMagnitude, 0],
       [1e-12, 1e12], [1e308, -1e308], [.infinity, .nan],
     ])
   func odd(values: [Double]) {
