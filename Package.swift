@@ -22,6 +22,7 @@ let package = Package(
     .executable(name: "icl-cell-guard", targets: ["CellGuard"]),
     .library(name: "ICLEngine", targets: ["ICLEngine"]),
     .library(name: "NotebookDisplay", targets: ["NotebookDisplay"]),
+    .library(name: "NotebookCharts", targets: ["NotebookCharts"]),
   ],
   dependencies: [
     .package(url: "https://github.com/swiftlang/swift-syntax", exact: "603.0.1"),
@@ -43,6 +44,8 @@ let package = Package(
 
     // What user types need to show themselves. Depends on nothing.
     .target(name: "NotebookDisplay", swiftSettings: swift),
+    // Charts in Swift Charts' words, drawn as SVG. Must not depend on the engine or the kernel.
+    .target(name: "NotebookCharts", dependencies: ["NotebookDisplay"], swiftSettings: swift),
     // What the kernel process and the cell host say to one another.
     .target(name: "HostProtocol", dependencies: ["NotebookDisplay"], swiftSettings: swift),
     // What generated cell code calls. Must not depend on the engine or the kernel.
@@ -72,7 +75,9 @@ let package = Package(
     // The child process in which cells run: the engine is loaded here, and only here.
     .executableTarget(
       name: "CellHost",
-      dependencies: ["ICLEngine", "CellSupport", "HostProtocol", "NotebookDisplay", "CHostSupport"],
+      dependencies: [
+        "ICLEngine", "NotebookCharts", "CellSupport", "HostProtocol", "NotebookDisplay", "CHostSupport",
+      ],
       swiftSettings: swift,
       // Cells are shared objects that find the engine's symbols in this executable.
       linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),
@@ -101,6 +106,8 @@ let package = Package(
       dependencies: ["ICLEngine", "Fixtures", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       path: "Tests/EngineFuzzer", swiftSettings: swift),
     .testTarget(name: "QuantKernelTests", dependencies: ["CQuantKernels"], swiftSettings: swift),
+    .testTarget(
+      name: "NotebookChartsTests", dependencies: ["NotebookCharts", "NotebookDisplay"], swiftSettings: swift),
     .testTarget(
       name: "ICLEngineTests", dependencies: ["ICLEngine", "NotebookDisplay", "Fixtures"], swiftSettings: swift),
     .testTarget(

@@ -50,14 +50,16 @@ enum Composition {
     return "let engine = try Engine(model: \(swiftLiteral(file))); engine"
   }
 
-  /// Visible in every cell: the engine and, where its model is there, `engine` itself.
+  private static let imports = "import ICLEngine\nimport NotebookCharts"
+
+  /// Visible in every cell: the engine, charts and, where its model is there, `engine` itself.
   private static func prelude(_ log: Logger) -> String {
     guard FileManager.default.fileExists(atPath: Installation.model) else {
       log.warning("the model \(Installation.model) is not there: cells have no `engine`; icl-kernel doctor says more")
-      return "import ICLEngine"
+      return imports
     }
     return """
-      import ICLEngine
+      \(imports)
       let engine = try Engine()
       """
   }
