@@ -142,15 +142,15 @@ static void refill(executor *e) {
   if (more && !chs_start(e->role, 0, e->stack_bytes, work, e)) atomic_fetch_sub(&e->workers, 1);
 }
 
-/// The run that a job works for: the one that enqueues it, or else the one its task was last seen with. It was begun by
-/// the one that its task was first seen with.
+/// The run that a job works for: of a task, the one that it was first seen with; of other jobs, the one that enqueues it.
 static chs_work work_of(void *job) {
   chs_work work = {chs_current_run(), chs_current_owner()};
   uint64_t id = task_id ? task_id(job) : 0;
   pthread_mutex_lock(&tags_lock);
   if (tags[id % TASK_SLOTS].task == id) {
-    if (!work.run) work.run = tags[id % TASK_SLOTS].work.run;
-    if (is_task(job)) work.owner = tags[id % TASK_SLOTS].work.owner;
+    // A task that another cell's work wakes goes on for its own.
+    if (is_task(job)) work = tags[id % TASK_SLOTS].work;
+    else if (!work.run) work.run = tags[id % TASK_SLOTS].work.run;
   }
   if (work.run) {
     tags[id % TASK_SLOTS].task = id;

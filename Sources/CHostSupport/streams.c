@@ -197,12 +197,15 @@ FILE *chs_begin_print(FILE *stream, size_t count) {
   return f;
 }
 
+/// Whether the last byte in a stream's buffer, of glibc's layout, ends a line.
+static bool ends_line(const FILE *f) { return f->_IO_write_ptr > f->_IO_write_base && f->_IO_write_ptr[-1] == '\n'; }
+
 void chs_end_print(FILE *asked, FILE *stream) {
   int i = chs_standard_index(asked);
   if (i >= 0) {
     inside--;
-    // A forked child may end, or become another program, without emptying its buffers.
-    if (atomic_load_explicit(&chs_forked, memory_order_relaxed)) chs_c_fflush(stream);
+    // A forked child may end, or become another program, without emptying its buffers: each line leaves at once.
+    if (atomic_load_explicit(&chs_forked, memory_order_relaxed) && ends_line(stream)) chs_c_fflush(stream);
     if (lock_held[i].depth > 0) return;
   }
   c_funlockfile(stream);

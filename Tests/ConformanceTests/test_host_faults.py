@@ -170,7 +170,8 @@ def test_a_fork_of_user_code_holds_up_nothing_and_can_print(own_kernel):
     outcome = kernel.run(
         'print("before")\nlet child = fork()\nif child == 0 { print("child"); sleep(600) }\nprint("parent")'
     )
-    assert outcome.stream() == "before\nparent\n", "the child has not flushed, and nothing is printed twice"
+    lines = outcome.stream().splitlines()
+    assert lines[0] == "before" and sorted(lines) == ["before", "child", "parent"], "whole lines, and nothing twice"
     assert time.monotonic() - started < 300
     host = host_of(kernel)
     os.kill(host, signal.SIGKILL)
@@ -277,7 +278,7 @@ exec {real}/bin/swift-frontend "$@"
 def test_a_compiler_that_crashes_or_hangs_costs_one_cell(start_kernel, moody_toolchain):
     kernel = start_kernel(env=os.environ | {"ICL_TOOLCHAIN": str(moody_toolchain)})
     kernel.run("var treasure = [1, 2, 3]")
-    keeps(kernel, "// CRASH THE COMPILER\n1", name="CompilerFailure", words="signal 11")
+    keeps(kernel, "// CRASH THE COMPILER\n1", name="CompilerFailure", words="SIGSEGV")
     cell = kernel.submit("// HANG THE COMPILER\n1")
     wait_for(lambda: (moody_toolchain / "hanging").exists(), "the compiler's start")
     kernel.interrupt()

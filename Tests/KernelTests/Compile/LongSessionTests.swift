@@ -20,7 +20,7 @@ import Testing
 
   private func forget(_ cells: ClosedRange<Int>) throws {
     for number in cells {
-      try FileManager.default.removeItem(atPath: "\(notebook.runner.sessionFolder)/Cell\(number).swiftmodule")
+      try FileManager.default.removeItem(atPath: "\(notebook.runner.sessionFolder)/In\(number).swiftmodule")
     }
   }
 
@@ -108,7 +108,7 @@ import Testing
 
   @Test func `a file that is no module has no identifiers`() throws {
     notebook.run("struct Pair { var first = 1 }")
-    let path = notebook.runner.sessionFolder + "/Cell1.swiftmodule"
+    let path = notebook.runner.sessionFolder + "/In1.swiftmodule"
     #expect(ModuleIdentifiers.read(path)?.isSuperset(of: ["Pair", "first"]) == true)
     let bytes = [UInt8](try Data(contentsOf: URL(filePath: path)))
     for length in stride(from: 0, to: bytes.count, by: 997) {

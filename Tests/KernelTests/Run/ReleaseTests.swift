@@ -94,7 +94,7 @@ import Testing
     notebook.run("let x = Token(1); let y = Token(2)")
     notebook.run("func use() -> Int { y.n }")
     #expect(notebook.run("%forget x").stdout == "gone 1\nx is forgotten. Its value is released.\n")
-    #expect(notebook.run("x").error?.value.contains("cannot find 'x' in scope") == true)
+    #expect(notebook.run("x").error?.value.contains("taken away by %forget") == true)
     let kept = notebook.run("%forget y").stdout
     #expect(kept.hasPrefix("y is forgotten. The value of ") && kept.contains("the function use of "), "\(kept)")
     #expect(notebook.run("use()").result == "2")
