@@ -34,9 +34,12 @@ final class ResumptionMarks: SyntaxAnyVisitor {
   private func mark(_ node: ExprSyntax) -> SyntaxVisitorContinueKind {
     var end = node.trimmedUTF8Range.upperBound
     if let list = node.parent?.as(ExprListSyntax.self), list.parent?.is(SequenceExprSyntax.self) == true {
-      // An assignment is no argument.
       let rest = list.drop { $0.id != node.id }
-      if rest.contains(where: { $0.is(AssignmentExprSyntax.self) }) { return .skipChildren }
+      // An assignment is no argument, and a cast would be of another value.
+      let isOther = rest.contains {
+        $0.is(AssignmentExprSyntax.self) || $0.is(UnresolvedAsExprSyntax.self) || $0.is(UnresolvedIsExprSyntax.self)
+      }
+      if isOther { return .skipChildren }
       end = list.trimmedUTF8Range.upperBound
     }
     edits.insert("__resumed(", at: node.trimmedUTF8Range.lowerBound, .innerOpening)
