@@ -133,11 +133,14 @@ def test_verifying_nothing_is_an_outcome_of_its_own(executable, tmp_path, cells,
     assert one["outcome"] == outcome and one["path"] == "./a.ipynb"
 
 
-def test_a_toolchain_that_is_not_there_is_named(executable, tmp_path):
-    path, _ = write_connection_file(str(tmp_path / "kernel.json"))
-    ended = start(executable, "-f", path, env={**os.environ, "ICL_TOOLCHAIN": "/nowhere/usr"})
-    assert ended.returncode == 1
-    assert "ICL_TOOLCHAIN" in ended.stderr and "/nowhere/usr" in ended.stderr
+def test_a_toolchain_that_is_not_there_is_named(executable, start_kernel):
+    # The kernel serves, so that whoever runs a cell reads in the notebook what is the matter.
+    environment = {**os.environ, "ICL_TOOLCHAIN": "/nowhere/usr"}
+    kernel = start_kernel(env=environment)
+    told = kernel.execute("1").content
+    assert told["ename"] == "SetupError" and "ICL_TOOLCHAIN" in told["evalue"] and "/nowhere/usr" in told["evalue"]
+    doctor = subprocess.run([executable, "doctor"], capture_output=True, text=True, env=environment)
+    assert doctor.returncode == 1 and "ICL_TOOLCHAIN" in doctor.stdout and "/nowhere/usr" in doctor.stdout
 
 
 @pytest.mark.parametrize("name, value", [("ICL_MODEL", "/nowhere/m.gguf"), ("ICL_THREADS", "many"), ("ICL_THREADS", "0")])
