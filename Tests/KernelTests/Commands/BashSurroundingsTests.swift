@@ -41,10 +41,10 @@ import Testing
   }
 
   @Test func `it follows what cells do to the environment`() {
-    notebook.run("setenv(\"CELL_A\", \"one two\\nthree\", 1)\nputenv(strdup(\"CELL_B=x=y\"))\nsetenv(\"CELL_C\", \"\", 1)")
-    #expect(bash("echo \"$CELL_A|$CELL_B|${CELL_C-unset}|${CELL_D-unset}\"") == "one two\nthree|x=y||unset\n")
-    notebook.run("unsetenv(\"CELL_A\")\nsetenv(\"CELL_B\", \"é\", 1)\nsetenv(\"PATH\", \"/nowhere\", 1)")
-    #expect(bash("echo \"${CELL_A-unset}|$CELL_B|$PATH\"") == "unset|é|/nowhere\n")
+    notebook.run("setenv(\"OWN_A\", \"one two\\nthree\", 1)\nputenv(strdup(\"OWN_B=x=y\"))\nsetenv(\"OWN_C\", \"\", 1)")
+    #expect(bash("echo \"$OWN_A|$OWN_B|${OWN_C-unset}|${OWN_D-unset}\"") == "one two\nthree|x=y||unset\n")
+    notebook.run("unsetenv(\"OWN_A\")\nsetenv(\"OWN_B\", \"é\", 1)\nsetenv(\"PATH\", \"/nowhere\", 1)")
+    #expect(bash("echo \"${OWN_A-unset}|$OWN_B|$PATH\"") == "unset|é|/nowhere\n")
     notebook.run("clearenv()\nsetenv(\"ALONE\", \"1\", 1)")
     #expect(bash("echo \"$ALONE${HOME-no home}\"") == "1no home\n")
   }
@@ -78,12 +78,12 @@ import Testing
     let notebook = notebook
     async let busy = notebook.run(
       """
-      for n in 0..<300_000 { setenv("CELL_N\\(n % 500)", String(repeating: "x", count: n % 90), 1) }
-      for n in 0..<500 { unsetenv("CELL_N\\(n)") }
+      for n in 0..<300_000 { setenv("OWN_N\\(n % 500)", String(repeating: "x", count: n % 90), 1) }
+      for n in 0..<500 { unsetenv("OWN_N\\(n)") }
       "done"
       """)
     for _ in 0..<10 {
-      let request = CellRequest(code: "%%bash\nenv | grep -c '^CELL_N' || true", executionCount: 99, isSubshell: true)
+      let request = CellRequest(code: "%%bash\nenv | grep -c '^OWN_N' || true", executionCount: 99, isSubshell: true)
       if case .error(let error) = notebook.commands.execute(request, events: { _ in }) {
         Issue.record("\(error.traceback.joined())")
       }
