@@ -53,3 +53,13 @@ def toolchain():
     if compiler:
         found.append(pathlib.Path(compiler).resolve().parents[1])
     return next(folder for folder in found if (folder / "bin/swiftc").exists())
+
+
+def plain(text):
+    """Without a terminal's colours."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def without_group(message):
+    """The compiler adds the name of a warning's group in some versions."""
+    return re.sub(r" \[#[\w-]+\]$", "", message)

@@ -8,7 +8,7 @@ import concurrent.futures
 import re
 
 import pytest
-from swiftc import one_file
+from swiftc import one_file, plain, without_group
 
 PREAMBLE = """
 struct Oops: Error, Equatable { var code = 1 }
@@ -313,15 +313,6 @@ ADDED = {
     # The name of the earlier cell is a value by now.
     "async let": {"no 'async' operations occur within 'await' expression"},
 }
-
-
-def plain(text):
-    return re.sub(r"\x1b\[[0-9;]*m", "", text)
-
-
-def without_group(message):
-    """The compiler adds the name of a warning's group in some versions."""
-    return re.sub(r" \[#[\w-]+\]$", "", message)
 
 
 @pytest.fixture(scope="module")

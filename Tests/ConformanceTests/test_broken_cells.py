@@ -6,7 +6,7 @@ import concurrent.futures
 import re
 
 import pytest
-from swiftc import one_file
+from swiftc import one_file, plain, without_group
 
 # What earlier cells declared.
 EARLIER = """
@@ -80,14 +80,6 @@ CELLS = {
 }
 #: Names and paths that no message of the kernel may hold.
 OWN = re.compile(r"__\w+|CellBridge|CellSupport|\bCell\d|/icl-session|main\.swift|In\d+_main")
-
-
-def plain(text):
-    return re.sub(r"\x1b\[[0-9;]*m", "", text)
-
-
-def without_group(message):
-    return re.sub(r" \[#[\w-]+\]$", "", message)
 
 
 @pytest.fixture(scope="module")
